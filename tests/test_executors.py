@@ -22,13 +22,14 @@ import trainers
 from torture import short_form
 from trainers import accuracy
 from twofold.errors import MissingExtraError, StudyError
-from twofold.recipe import load_recipe
+from twofold.recipe import dump, load_recipe
 from twofold.study import load_study
 from twofold.study.executors import ray as ray_tasks
 from twofold.study.executors import remote, slurm, work
 from twofold.study.executors.choice import KINDS, Workers
+from twofold.study.executors.dask import Dask
 from twofold.study.executors.local import Local
-from twofold.study.executors.prints import absolute, fingerprint
+from twofold.study.executors.prints import absolute, fingerprint, fingerprints, mark
 from twofold.study.executors.seam import Executor, Lost, Results, Task
 from twofold.study.executors.work import train_task, worker_versions
 from twofold.study.grid import plan
@@ -250,14 +251,12 @@ def test_data_that_a_worker_cannot_see_are_named_with_the_worker(tmp_path: Path)
     file = tmp_path / "table.csv"
     file.write_text("a,b,class\n1,2,x\n")
     wanted = {str(file): fingerprint(file)}
-    work.fingerprint_here.cache_clear()
     assert not train_task(task(data=wanted)).refusal
     for change, words in (
         (lambda: file.write_text("a,b\n"), "has other data at"),
         (file.unlink, "cannot see the data at"),
     ):
         change()
-        work.fingerprint_here.cache_clear()
         refusal = train_task(task(data=wanted)).refusal
         assert f"{words} {file}. Put the same file there" in refusal
         assert f"process {os.getpid()} on " in refusal
@@ -278,6 +277,84 @@ def test_a_worker_gets_absolute_paths(in_tmp: Path) -> None:
     )
     assert getattr(absolute(recipe).data, "path") == str(in_tmp / "x")  # noqa: B009
     assert absolute(RECIPE) is RECIPE
+
+
+def test_every_file_of_a_recipe_is_absolute_and_has_a_fingerprint(in_tmp: Path) -> None:
+    for name in ("a.csv", "b.csv", "w.safetensors"):
+        Path(name).write_text(name)
+    changes = {
+        "data": {"source": "table", "path": "a.csv", "test_path": "b.csv", "label": "y", "classes": 2},
+        "initial": {"kind": "file", "path": "w.safetensors"},
+    }
+    made = absolute(load_recipe("moons", changes))
+    for path in (getattr(made.data, "path"), getattr(made.data, "test_path"), getattr(made.initial, "path")):  # noqa: B009
+        assert Path(path).parent == in_tmp
+    assert fingerprints([made]) == {str(path): fingerprint(path) for path in sorted(in_tmp.iterdir())}
+    recipe = dump(load_recipe("moons", changes))
+    (in_tmp / "inner").mkdir()
+    (in_tmp / "inner" / "r.toml").write_text(recipe)
+    read = load_recipe(in_tmp / "inner" / "r.toml")
+    assert getattr(read.data, "test_path") == str(in_tmp / "inner" / "b.csv")  # noqa: B009
+
+
+def test_a_change_anywhere_in_a_folder_of_data_is_seen(tmp_path: Path) -> None:
+    inner = tmp_path / "train" / "cat"
+    inner.mkdir(parents=True)
+    marks = {mark(str(tmp_path))}
+    for number, (name, content) in enumerate([("1.png", b"1"), ("2.png", b""), ("1.png", b"12")]):
+        (inner / name).write_bytes(content)
+        marks.add(mark(str(tmp_path)))
+        assert len(marks) == number + 2
+    (inner / "none").symlink_to(tmp_path / "nothing")
+    assert mark(str(tmp_path)) not in marks
+    assert mark(str(tmp_path / "none")) == mark(str(tmp_path / "none"))
+
+
+def test_a_file_name_need_not_be_utf8(tmp_path: Path) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")).write_bytes(b"1")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert fingerprint(tmp_path)
+    assert mark(str(tmp_path))
+
+
+def test_a_process_trains_one_task_at_a_time() -> None:
+    running, most = list[int](), list[int]()
+
+    def train(recipes, engine):
+        running.append(1)
+        time.sleep(0.05)
+        most.append(len(running))
+        running.pop()
+        return trainers.quick(recipes, engine)
+
+    threads = [threading.Thread(target=train_task, args=(task(train=train),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1]
+
+
+def test_a_worker_that_cannot_read_a_task_is_told_in_a_sentence() -> None:
+    pytest.importorskip("distributed")
+
+    class Future:
+        def result(self) -> None:
+            raise ModuleNotFoundError("No module named 'twofold'")
+
+    with pytest.raises(StudyError, match="a worker of the Dask cluster gave no answer: ModuleNotFoundError: No module"):
+        Dask(None, None, 1)._result(Future(), task())
+    gone = {name: type(name, (Exception,), {}) for name in RAY_ERRORS}
+    there = SimpleNamespace(
+        exceptions=SimpleNamespace(**gone), get=lambda future: future.result(), remote=lambda **_: lambda train: train
+    )
+    with pytest.raises(StudyError, match="a worker of the Ray cluster gave no answer: ModuleNotFoundError: No module"):
+        ray_tasks.Ray(cast(ModuleType, there), 1)._result(Future(), task())
+
+
+RAY_ERRORS = ("WorkerCrashedError", "OutOfMemoryError", "NodeDiedError", "RaySystemError")
 
 
 def test_a_worker_trains_with_one_thread() -> None:

@@ -15,7 +15,7 @@ from twofold.errors import MissingExtraError, StudyError
 from twofold.report import write_study_report
 from twofold.runs.history import HistoryRow
 from twofold.study import SearchResult, load_study
-from twofold.study.executors.seam import Lost, Results, Task
+from twofold.study.executors.seam import Answer, Lost, Results, Task, Trained, Worker
 from twofold.study.executors.work import train_task
 from twofold.study.files import dump, loads
 from twofold.study.search.pruning import Curve, stop_of
@@ -184,11 +184,65 @@ def test_every_sampler_proposes_the_same_after_an_interruption(tmp_path: Path, s
         assert len({point.id for point in first.trials}) == 6
 
 
+REPEATING = (
+    HEAD
+    + """\
+[search]
+sampler = "random"
+trials = 9
+leaders = 2
+at_a_time = 1
+[search.space]
+training.batch_size = { choices = [8, 30, "full"] }
+"""
+)
+
+
+def test_a_leader_is_the_first_trial_of_its_values(tmp_path: Path) -> None:
+    result = search(tmp_path / "s", REPEATING)
+    assert [point.trial for point in result.trials] == [0, 1, 7]  # the other six propose one of these again
+    found = result.found
+    assert found is not None
+    assert found.leaders == [point.trial for point in result.ranked()[:2]]
+    assert found.winner in found.leaders
+    for point in result.points:
+        first = next(trial for trial in result.trials if trial.values == point.values)
+        assert point.trial == first.trial
+
+
+class Refusing(Here):
+    """Trains as `Here` does, but gives `answer` for the winner's test."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def results(self, tasks: Iterator[Task], alone: bool = False) -> Iterator[Results]:
+        if not alone:
+            yield from super().results(tasks)
+        for task in tasks:
+            yield [(task, self._answer)]
+
+
+def test_a_winner_that_cannot_be_tested_is_told_with_the_reason(whole: SearchResult, tmp_path: Path) -> None:
+    shutil.copytree(whole.path, tmp_path / "s")
+    worker, name = Worker("here", 1, {}), whole.found.id if whole.found else ""
+    with pytest.raises(StudyError, match="the worker has other data"):
+        search(tmp_path / "s", executor=Refusing(Answer(worker, refusal="the worker has other data")))
+    notes = list[str]()
+    quiet = Quiet()
+    quiet.note = notes.append  # pyright: ignore[reportAttributeAccessIssue]
+    failing = Refusing(Answer(worker, (Trained(name, None, "the disk is gone"),)))
+    source = load_study(tmp_path / "search.toml")
+    search_source(source, out=tmp_path / "s", executor=failing, watcher=quiet)  # pyright: ignore[reportArgumentType]
+    assert notes == ["the winner could not be tested: the disk is gone; the same command tries again"]
+
+
 # Pruning
 
 
 def curves(*values: list[float]) -> list[Curve]:
-    return [Curve(number, [10, 20, 30], each, len(each) == 3) for number, each in enumerate(values)]
+    return [Curve(number, each, len(each) == 3) for number, each in enumerate(values)]
 
 
 def searching(pruner: str, metric: str = "validation_accuracy") -> Search:
@@ -206,9 +260,9 @@ def test_the_median_is_that_of_the_finished_trials_before() -> None:
     few = stop_of(searching("median"), 4, finished[:4])
     assert few is not None
     assert few.thresholds == {}
-    stop = stop_of(searching("median"), 5, [*finished, Curve(5, [10], [9.0], False)])
+    stop = stop_of(searching("median"), 5, [*finished, Curve(5, [9.0], False)])
     assert stop is not None
-    assert stop.thresholds == pytest.approx({10: 0.3, 20: 0.6, 30: 0.9})
+    assert stop.thresholds == pytest.approx({1: 0.3, 2: 0.6, 3: 0.9})
     assert not stop(rows("validation_accuracy", 0.31))
     assert stop(rows("validation_accuracy", 0.29))
     assert not stop(rows("validation_accuracy", 0.7, 0.1))  # its best so far counts
@@ -223,14 +277,25 @@ def test_a_loss_is_to_be_low() -> None:
 
 
 def test_hyperband_lets_a_third_of_its_bracket_beyond_a_rung() -> None:
-    before = [Curve(n, [10 * (i + 1) for i in range(9)], [0.1 * n] * 9, True) for n in range(12)]
+    before = [Curve(n, [0.1 * n] * 9, True) for n in range(12)]
     stops = [stop_of(searching("hyperband"), number, before) for number in (12, 13, 14)]
     # Rungs after 1 and 3 evaluations; brackets of the numbers 0, 3, 6, 9 and 1, 4, 7, 10 and so on.
     assert [stop.thresholds for stop in stops if stop] == [
-        pytest.approx({10: 0.9, 30: 0.9}),
-        pytest.approx({30: 1.0}),
+        pytest.approx({1: 0.9, 3: 0.9}),
+        pytest.approx({3: 1.0}),
         {},
     ]
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_a_threshold_is_of_an_evaluation_whatever_its_step(pruner: str) -> None:
+    """With other sizes of batches the same evaluation is at another step."""
+    stop = stop_of(searching(pruner), 6, [Curve(n, [0.5] * 4, True) for n in range(6)])
+    assert stop is not None
+    for size in (1, 7, 100):
+        history = [row._replace(step=row.step * size) for row in rows("validation_accuracy", 0.4)]
+        assert stop(history), size
+        assert not stop([row._replace(validation_accuracy=0.6) for row in history])
 
 
 def test_a_trial_that_is_stopped_early_is_kept_as_pruned(tmp_path: Path) -> None:
@@ -290,9 +355,44 @@ def test_blocks_stand_in_the_network_as_often_as_their_count_says(tmp_path: Path
     ]  # fmt: skip
 
 
+def test_a_search_that_was_killed_before_its_file_was_written_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *pieces: bytes) -> None:
+        (path.parent / f".{path.name}.7.tmp").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    text = SEARCH.replace("trials = 8", "trials = 1")
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.study.search.folder.write_whole", full)
+        with pytest.raises(KeyboardInterrupt):
+            search(tmp_path / "s", text)
+    result = search(tmp_path / "s", text)
+    assert len(result.trials) == 1
+    (tmp_path / "s" / "points" / ".0123456789abcdef.json.7.tmp").write_bytes(b"half")
+    search(tmp_path / "s", text)
+    assert not list((tmp_path / "s").rglob("*.tmp"))
+
+
+def test_blocks_at_one_place_stand_in_their_order() -> None:
+    block = {"at": 1, "count": {"low": 1, "high": 2}}
+    blocks = [{**block, "layers": [{"kind": "dense", "units": units}]} for units in (7, 5)]
+    both = Search.model_validate({"blocks": blocks})
+    made = recipe_of(twofold.load_recipe("moons"), both, {"blocks.0.count": 1, "blocks.1.count": 1})
+    assert [getattr(layer, "units", None) for layer in made.layers] == [20, 7, 5, None, 2]
+
+
 # What a wrong search is told
 
 SPACE = "[search.space]\noptimizer.lr = "
+BLOCK = HEAD + "[search]\n[[search.blocks]]\nat = 1\ncount = { low = 0, high = 2 }\n"
+NUMBERS = """\
+recipe = "moons"
+[set]
+layers = [{ kind = "dense", units = 1 }]
+loss = { kind = "huber" }
+data = { source = "csv", path = "t.csv", label = "y", validation = 0.25 }
+"""
 WRONG: dict[str, tuple[str, list[str]]] = {
     "an empty range": (
         HEAD + "[search]\n" + SPACE + "{ low = 0.2, high = 0.1 }",
@@ -323,6 +423,16 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         HEAD.replace("0.25", "0.0") + "[search]\n" + SPACE + "{ low = 0.1, high = 1.0 }",
         ["`validation_accuracy` wants validation samples; there are none", "Set data.validation"],
     ),
+    "a metric of classes where numbers are predicted": (
+        NUMBERS + "[search]\n" + SPACE + "{ low = 0.1, high = 1.0 }",
+        ["error: s.toml:6: `validation_accuracy` is of classes; `huber` predicts numbers\n",
+         'Choose metric = "validation_loss"; a search is judged by no R².'],
+    ),
+    "a loss among the choices that predicts numbers": (
+        NUMBERS.replace("huber", "binary_cross_entropy")
+        + '[search]\n[search.space]\nloss = { choices = [{ kind = "binary_cross_entropy" }, { kind = "huber" }] }',
+        ["`validation_accuracy` is of classes; `huber` predicts numbers"],
+    ),
     "a key that is not there": (
         HEAD + "[search]\n[search.space]\noptimizer.rl = { low = 0.1, high = 1.0 }",
         ["the search makes no recipe at optimizer.rl = ", "unknown key `rl`"],
@@ -338,6 +448,23 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "axes too": (
         HEAD + '[[axes]]\nfield = "data.noise"\nvalues = [1.0]\n[search]\n' + SPACE + "{ low = 0.1, high = 1.0 }",
         ["a study has `axes` or a `search`; take one out"],
+    ),
+    "a block without layers": (BLOCK + "layers = []", ["s.toml:12: `layers` must not be empty"]),
+    "an empty range in a block": (
+        BLOCK + 'layers = [{ kind = "dense", units = { low = 64, high = 8 } }]',
+        ["error: s.toml:12: the range is empty: `low` must be below `high`; got 64 and 8\n    layers"],
+    ),
+    "an unknown key of a range in a block": (
+        BLOCK + 'layers = [{ kind = "dense", units = { low = 8, high = 64, step = 2 } }]',
+        ["error: s.toml:12: unknown key `step`; known: `low`, `high`"],
+    ),
+    "a block that stands very often": (
+        BLOCK.replace("high = 2", "high = 1_000_000_000") + 'layers = [{ kind = "relu" }]',
+        ["s.toml:9: `count` must end at 100 at most; got 1000000000"],
+    ),
+    "a grid of too many combinations": (
+        HEAD + '[search]\nsampler = "grid"\n[search.space]\ndata.seed = { low = 0, high = 4_000_000_000 }',
+        ["the sampler `grid` takes at most 1,000,000 combinations; the space has 4,000,000,001. Take `random`"],
     ),
     "nothing to search": (HEAD + "[search]\ntrials = 3", ["a search wants a `space`"]),
     "a sampler that there is not": (

@@ -250,12 +250,34 @@ WRONG: dict[str, tuple[str, list[str], list[str]]] = {
         "moons", ["--set", "data.test=0.0"],
         ["error: moons: `test_accuracy` wants test samples; there are none\n  Set data.test, or choose another"],
     ),
+    "a metric of numbers where classes are predicted": (
+        "moons", ["--metric", "test_r2"],
+        ['--metric: `test_r2` is of numbers; `cross_entropy` predicts classes\n  Choose metric = "test_acc'],
+    ),
     "a name that leads elsewhere": (
         'name = "../up"\n' + FILE, [], ["s.toml:1: `name` must be fit for a folder: no slash, no point in front; got"],
     ),
     "no TOML": ("seeds = ", [], ["s.toml:1: not valid TOML: "]),
     "an axis without values": ("moons", ["--axis", "lr"], ["--axis wants KEY=VALUE, as in optimizer.lr=0.01,0.1"]),
     "too many points": ("moons", ["--seeds", "100001"], ["the study has 100,001 points; at most 100,000 are run."]),
+    "axes that are no list": (
+        FILE.partition("[[axes]]")[0] + "axes = 3", ["--axis", "optimizer.lr=1"],
+        ["s.toml:3: `axes` must be a list; got 3"],
+    ),
+    "axes that are one table, and folds": (
+        FILE.replace("[[axes]]", "[axes]"), ["--folds", "3"], ["s.toml:3: `axes` must be a list; got {"],
+    ),
+    "a set that is no table": (
+        'recipe = "moons"\nset = 3', ["--set", "optimizer.lr=1"], ["s.toml:2: `set` must be a table; got 3"],
+    ),
+    "a set that is no table, and folds": (
+        'recipe = "moons"\nset = 3', ["--folds", "3"], ["s.toml:2: `set` must be a table; got 3"],
+    ),
+    "a seed that is meant and a number of seeds that is written": (
+        "moons", ["--seeds", "20260101"],
+        ["--seeds: `seeds` must be a number of seeds up to 1,000,000, or a list; got 20260101. One seed alone is "
+         "written as a list: [20260101]"],
+    ),
     "no jobs": ("moons", ["--jobs", "0"], ["Invalid value for '--jobs'"]),
 }  # fmt: skip
 
@@ -568,6 +590,21 @@ def test_what_a_killed_process_left_is_tidied_and_a_file_of_ones_own_is_not(tmp_
     assert len(list(points.iterdir())) == 7
 
 
+def test_a_study_that_was_killed_before_its_file_was_written_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *pieces: bytes) -> None:
+        (path.parent / f".{path.name}.7.tmp").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.study.folder.write_whole", full)
+        with pytest.raises(KeyboardInterrupt):
+            study(tmp_path / "s")
+    assert len(study(tmp_path / "s").table) == 6
+    assert not list((tmp_path / "s").rglob("*.tmp"))
+
+
 def test_a_folder_can_be_copied_and_opened(tmp_path: Path) -> None:
     first = study(tmp_path / "s")
     shutil.copytree(first.path, tmp_path / "t")
@@ -589,6 +626,8 @@ INTERVALS = {
     "three": ([0.8, 0.9, 1.0], 0.9, T2 * 0.1 / math.sqrt(3)),
     "five": ([1.0, 2.0, 3.0, 4.0, 5.0], 3.0, T4 * math.sqrt(2.5) / math.sqrt(5)),
     "all the same": ([0.5, 0.5], 0.5, 0.0),
+    "nearly diverged": ([0.8e200, 0.9e200, 1.0e200], 0.9e200, T2 * 0.1e200 / math.sqrt(3)),
+    "with a sum beyond any float": ([1.7e308, 1.7e308], 1.7e308, 0.0),
 }
 
 
@@ -663,5 +702,8 @@ def test_a_recipe_in_memory_may_be_studied(tmp_path: Path) -> None:
     }
     with pytest.raises(twofold.UserError, match="a study is a built-in name, a file or a recipe; got int"):
         load_study(3)  # pyright: ignore[reportArgumentType]
+    for values in (3, "relu"):
+        with pytest.raises(StudyError, match=r'axes\["optimizer.lr"\] must be a list of values; got'):
+            load_study("moons", axes={"optimizer.lr": values})  # pyright: ignore[reportArgumentType]
     with pytest.raises(StudyError, match="`jobs` must be at least 1; got 0"):
         run_study("moons", jobs=0)

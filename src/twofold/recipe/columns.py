@@ -171,7 +171,8 @@ class Table(Labelled):
     without_label: Literal["refuse", "drop"] = "refuse"
     """What to do with rows whose label is missing: an error, or leave them out."""
     test_path: Name | None = None
-    """A file of its own for the test, with the same columns; no row of the other file is then tested on."""
+    """A file of its own for the test, with the same columns; no row of the other file is then tested on. A relative
+    path starts at the recipe's own folder, as that of `path` does."""
     split: Name | None = None
     """A column that says which part each row is in: train, validation (or valid, val, dev) or test."""
     group: Name | None = None

@@ -27,7 +27,7 @@ class DataSpec(Part, abc.ABC):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Seed of the source's generator and of the split."""
 
-    @field_validator("path", "root", check_fields=False)
+    @field_validator("path", "test_path", "root", check_fields=False)
     @classmethod
     def _from_the_recipe(cls, path: str | None, info: ValidationInfo) -> str | None:
         """A path that a recipe's file names starts at that file's folder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from shlex import quote
 
@@ -16,6 +15,7 @@ from twofold.study.kept import Kept
 from twofold.study.result import metric_name
 from twofold.study.search.result import SearchResult
 from twofold.study.search.spec import Search
+from twofold.study.summary import mean
 from twofold.study.table import cell
 
 MOST_TRIALS = 20
@@ -83,13 +83,13 @@ def _row(result: SearchResult, point: Kept, columns: list[str]) -> TrialRow:
     values = result.values(point)
     same = [other for other in result.points if other.trial == point.trial and result.score(other) is not None]
     scores = [value for other in same if (value := result.score(other)) is not None]
-    mean = score(result.search.metric, math.fsum(scores) / len(scores)) if scores else "–"
+    mean_text = score(result.search.metric, mean(scores)) if scores else "–"
     trial_score = result.score(point)
     return TrialRow(
         number=point.trial or 0,
         values=[value_words(cell(values[name])) if name in values else "–" for name in columns],
         score="–" if trial_score is None else score(result.search.metric, trial_score),
-        seeds=f"{mean} of {len(scores)}" if len(scores) > 1 else "–",
+        seeds=f"{mean_text} of {len(scores)}" if len(scores) > 1 else "–",
         seconds=seconds(point.seconds),
         winner=result.found is not None and result.found.winner == point.trial,
     )

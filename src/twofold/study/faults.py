@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic_core import ErrorDetails
 
@@ -13,6 +13,12 @@ from twofold.recipe.places import KeyPath, places
 from twofold.recipe.toml import line_at, marked
 from twofold.study.search.spec import Block, Dimension, Search
 from twofold.study.spec import TOP, Axis, shown
+
+
+def told_once(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """The errors without those of lists that pydantic calls too short only because it took out their wrong elements."""
+    above = {details["loc"][:length] for details in errors for length in range(len(details["loc"]))}
+    return [details for details in errors if details["type"] != "too_short" or details["loc"] not in above]
 
 
 def explain(details: ErrorDetails, raw: dict[str, Parsed]) -> tuple[KeyPath, str]:
@@ -27,7 +33,7 @@ def explain(details: ErrorDetails, raw: dict[str, Parsed]) -> tuple[KeyPath, str
     if kind == "value_error":
         return _with_place(str(details["ctx"]["error"]), path, raw) if "ctx" in details else (path, details["msg"])
     if kind in {"too_short", "string_too_short"}:
-        whose = f" of axis `{axis.get('field')}`" if len(path) > 2 and (axis := raw["axes"][path[1]]) else ""
+        whose = f" of axis `{raw['axes'][path[1]].get('field')}`" if path[0] == "axes" and len(path) > 2 else ""
         return path, f"{name}{whose} must not be empty"
     expected = EXPECTED.get(kind) or details["msg"].removeprefix("Input should be ").replace("'", '"')
     return path, f"{name} must be {expected}; got {shown(value)[:60]}"
@@ -40,7 +46,7 @@ def _keys_at(path: KeyPath) -> Iterable[str]:
             return Axis.model_fields
         case ("search",):
             return Search.model_fields
-        case ("search", "space", _) | ("search", "blocks", _, "count"):
+        case ("search", "space", _) | ("search", "blocks", _, "count") | ("search", "blocks", _, "layers", *_):
             return Dimension.model_fields
         case ("search", "blocks", _):
             return Block.model_fields

@@ -20,9 +20,9 @@ from twofold.recipe import titles as recipe_titles
 from twofold.recipe.overrides import assignment, toml_value
 from twofold.recipe.places import KeyPath
 from twofold.recipe.toml import TomlError, parse_toml
-from twofold.study.faults import explain, located
+from twofold.study.faults import explain, located, told_once
 from twofold.study.search.spec import Dimension
-from twofold.study.spec import FOLD, FOLDS, Study
+from twofold.study.spec import FOLD, FOLDS, Study, shown
 
 Axes = Mapping[str, Iterable[object]] | Iterable[str]
 """Values by field, or texts as after `--axis`."""
@@ -85,7 +85,7 @@ def load_study(
     try:
         return Source(Study.model_validate(raw), folder, recipe, label, text, options)
     except ValidationError as error:
-        rules = [(path, rule) for details in error.errors(include_url=False) for path, rule in [explain(details, raw)]]
+        rules = [explain(details, raw) for details in told_once(error.errors(include_url=False))]
         faults = [located(text, label, options, path, rule) for path, rule in dict.fromkeys(rules)]
         raise StudyError("\n\n".join(map(str, faults))) from error
 
@@ -153,10 +153,12 @@ def _merge(raw: dict[str, Parsed], axes: Axes, overrides: Settings, keys: Keys) 
         raw["set"] = _flat(raw["set"])
     if isinstance(search := raw.get("search"), dict) and isinstance(search.get("space"), dict):
         raw["search"] = {**search, "space": _flat_space(search["space"])}
+    settings, listed = raw.setdefault("set", {}), raw.setdefault("axes", [])
+    if not isinstance(settings, dict) or not isinstance(listed, list):
+        return options  # nothing can be put into them: the study's own faults say so
     for key, value in _settings(overrides).items():
-        raw.setdefault("set", {})[key] = value
+        settings[key] = value
         options["set", key] = f"--set {key}"
-    listed = raw.setdefault("axes", [])
     for name, values in _axes(axes).items():
         index = _index(listed, name)
         axis = listed[index] if index < len(listed) else {}
@@ -170,7 +172,7 @@ def _spread_folds(raw: dict[str, Parsed]) -> None:
     """Make the folds an axis of the table, and their number a setting of the data."""
     folds = raw.get("folds")
     if isinstance(folds, int) and not isinstance(folds, bool) and 2 <= folds <= MOST_FOLDS:
-        raw.setdefault("set", {})[FOLDS] = folds
+        raw["set"][FOLDS] = folds
         index = _index(raw["axes"], FOLD)
         raw["axes"][index : index + 1] = [{"field": FOLD, "values": list(range(folds)), "label": "fold"}]
 
@@ -211,6 +213,9 @@ def _settings(overrides: Settings) -> dict[str, object]:
 
 def _axes(axes: Axes) -> dict[str, list[object]]:
     if isinstance(axes, Mapping):
+        for name, values in axes.items():
+            if isinstance(values, str) or not isinstance(values, Iterable):
+                raise StudyError(f'axes["{name}"] must be a list of values; got {shown(values)[:60]}')
         return {name: native(list(values)) for name, values in axes.items()}
     values_by_axis: dict[str, list[object]] = {}
     for text in [axes] if isinstance(axes, str) else axes:

@@ -22,6 +22,7 @@ from twofold.foreign import MOST_RECIPE, read_foreign
 from twofold.runs import HOLDER, LOCK, sweep, write_whole
 from twofold.runs import locked as lock_folder
 from twofold.runs.names import STUDY
+from twofold.runs.whole import TEMPORARY
 from twofold.study.files import dump, loads
 from twofold.study.grid import Planned
 from twofold.study.kept import POINTS, Kept, make_sub_folders, point_files, read_point
@@ -69,7 +70,7 @@ def make_folder(out: str | Path | None, name: str) -> Path:
     folder = Path("studies") / name if out is None else Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / STUDY).is_file() and any(path.name not in (LOCK, HOLDER) for path in folder.iterdir()):
+        if not (folder / STUDY).is_file() and any(map(_foreign, folder.iterdir())):
             raise StudyError(f"{folder} is not empty and holds no study; choose another --out")
     except FileExistsError as error:
         raise StudyError(f"{error.filename} is a file and no folder; choose another --out") from error
@@ -77,6 +78,17 @@ def make_folder(out: str | Path | None, name: str) -> Path:
         reason = getattr(error, "strerror", None) or error
         raise StudyError(f"cannot make the study folder {folder}: {reason}; choose another --out") from error
     return folder
+
+
+def _foreign(path: Path) -> bool:
+    """Whether a file beside no study is somebody else's: a process that was killed early leaves its lock, or a half."""
+    return path.name not in (LOCK, HOLDER) and not path.match(TEMPORARY)
+
+
+def sweep_points(folder: Path) -> None:
+    """Take away what killed processes left half-written in a study's folder and its points."""
+    for inner in {path.parent for path in point_files(folder, ".tmp")} | {folder, folder / POINTS}:
+        sweep(inner)
 
 
 def claim(
@@ -87,7 +99,6 @@ def claim(
     Returns the names of these points, and the names of damaged files, which are removed. Raises `StudyError` where the
     folder belongs to another study: a folder's points are all of one grid.
     """
-    make_sub_folders(folder, len(planned))
     expected = {_key(point.values, point.seed): point.id for point in planned}
     names = {point.id for point in planned}
     damaged = list[Path]()
@@ -106,12 +117,11 @@ def claim(
         else:
             present_names.add(point.id)
             present(point)
-    sweep(folder)
-    for inner in {path.parent for path in point_files(folder, ".tmp")} | {folder / POINTS}:
-        sweep(inner)
+    sweep_points(folder)
     for path in [*damaged, *point_files(folder, ".started")]:  # an earlier version's markers
         path.unlink()
-    write_whole(folder / STUDY, dump(study).encode())
+    write_whole(folder / STUDY, dump(study).encode())  # the first of the folder: it says whose all else is
+    make_sub_folders(folder, len(planned))
     return present_names, [path.name for path in damaged]
 
 

@@ -19,8 +19,8 @@ from twofold.errors import Fault, RecipeError, StudyError, UserError, nearest
 from twofold.plain import Parsed
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.base import Part
-from twofold.recipe.data import Images
 from twofold.study.files import Source
+from twofold.study.measured import of_another_task, without_samples
 from twofold.study.spec import RECIPE, words
 from twofold.train.points import at_once
 from twofold.train.replicas import common
@@ -212,14 +212,13 @@ def _check_measured(source: Source, recipes: Sequence[tuple[Values, Recipe]]) ->
     metric, axes = source.study.metric, source.study.axes
     split = metric.partition("_")[0]
     for values, recipe in recipes:
-        if metric.endswith("accuracy") and recipe.task == "regression" and "metric" in source.study.model_fields_set:
-            rule = f"`{metric}` is of classes; `{recipe.loss.kind}` predicts numbers"
-            raise StudyError(str(source.fault(("metric",), rule, 'Choose metric = "test_r2", or a loss.')))
-        # A folder of images may have a test set of its own.
-        if split != "train" and not isinstance(recipe.data, Images) and not getattr(recipe.data, split, True):
+        if "metric" in source.study.model_fields_set and (rule := of_another_task(metric, recipe)):
+            other = "test_r2" if recipe.task == "regression" else "test_accuracy"
+            raise StudyError(str(source.fault(("metric",), rule, f'Choose metric = "{other}", or a loss.')))
+        if rule := without_samples(metric, recipe):
             at = f" at {words(axes, values)}" if axes else ""
-            rule = f"`{metric}` wants {split} samples; there are none{at}"
-            raise StudyError(str(source.fault(("metric",), rule, f"Set data.{split}, or choose another metric.")))
+            remedy = f"Set data.{split}, or choose another metric."
+            raise StudyError(str(source.fault(("metric",), f"{rule}{at}", remedy)))
 
 
 def _check_different(source: Source, planned: Sequence[Planned]) -> None:

@@ -162,4 +162,4 @@ def best_words(metric: str, best: float | None) -> str:
 
 
 def _finite(value: object) -> object:
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

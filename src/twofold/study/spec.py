@@ -19,6 +19,8 @@ RECIPE = "recipe"
 """The field that says which recipe is trained."""
 SEED = "training.seed"
 FOLD, FOLDS = "data.fold", "data.folds"
+MOST_SEEDS = 1_000_000
+"""A larger number of seeds is one seed that was meant as such; it would fill the memory before any grid is counted."""
 FOLDER_NAME = r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}"
 TOP = ("title", "name", "recipe", "engine", "metric", "folds", "seeds", "set", "axes", "search")
 """The keys of a study, for people."""
@@ -83,6 +85,9 @@ class Study(Part):
     @field_validator("seeds", mode="before")
     @classmethod
     def _seeds(cls, seeds: Parsed) -> tuple[int, ...]:
+        if _whole(seeds) and seeds > MOST_SEEDS:
+            rule = f"`seeds` must be a number of seeds up to {MOST_SEEDS:,}, or a list; got {shown(seeds)[:60]}"
+            raise ValueError(f"{rule}. One seed alone is written as a list: [{shown(seeds)[:60]}]")
         listed = range(seeds) if _whole(seeds) else seeds
         good = isinstance(listed, list | tuple | range) and all(_whole(seed) and seed >= 0 for seed in listed)
         if not good or not listed or len(set(listed)) < len(listed):

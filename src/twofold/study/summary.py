@@ -46,12 +46,21 @@ class Series:
 def interval(values: Sequence[float]) -> Interval:
     """Student's interval of the mean, x̄ ± t s / √n with n − 1 degrees of freedom."""
     n = len(values)
-    mean = math.fsum(values) / n if n else math.nan
+    middle = mean(values) if n else math.nan
     if n < 2:
-        return Interval(mean, math.nan, math.nan)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+        return Interval(middle, math.nan, math.nan)
+    # Where a training nearly diverged, a deviation is a number and its square is none.
+    deviation = math.hypot(*(value - middle for value in values)) / math.sqrt(n - 1)
     half = _quantile(n - 1) * deviation / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half)
+    return Interval(middle, middle - half, middle + half)
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean of at least one value, also where their sum is beyond any float."""
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(value / len(values) for value in values)
 
 
 @cache
@@ -116,7 +125,7 @@ def _means_by_seed(seeds: Sequence[int], scores: Sequence[float]) -> list[float]
     for seed, score in zip(seeds, scores, strict=True):
         if not _lacks(score):
             by_seed.setdefault(seed, []).append(score)
-    return [math.fsum(values) / len(values) for values in by_seed.values()]
+    return [mean(values) for values in by_seed.values()]
 
 
 def _lacks(score: float | None) -> bool:

@@ -9,7 +9,7 @@ from typing import final
 
 from twofold.errors import MissingExtraError, StudyError
 from twofold.study.executors.local import deaf_children
-from twofold.study.executors.remote import ANSWER_SECONDS, check_answers, stream
+from twofold.study.executors.remote import ANSWER_SECONDS, check_answers, no_answer, stream
 from twofold.study.executors.seam import Answer, Foreign, Lost, Results, Task
 from twofold.study.executors.work import ONE_THREAD, train_task
 
@@ -96,6 +96,8 @@ class Dask:
             return Lost(task, str(error))
         except FutureCancelledError as error:
             raise StudyError(_lost(self._client, error)) from None
+        except Exception as error:  # the task or its answer could not be read: without Twofold, or with another
+            raise no_answer("the Dask cluster", error) from error
 
     def _check(self) -> None:
         if self._client.status not in ("running", "newly-created"):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from twofold.foreign import open_foreign
 from twofold.recipe import Recipe
+from twofold.recipe.base import Part
 
 
 def fingerprint(path: Path) -> str:
@@ -20,7 +22,8 @@ def fingerprint(path: Path) -> str:
                 folders.sort()
                 for name in sorted(files):
                     file = Path(folder, name)
-                    sha.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+                    text = f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0"
+                    sha.update(text.encode(errors="surrogateescape"))  # a name need not be UTF-8
             return sha.hexdigest()
         with open_foreign(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -28,13 +31,22 @@ def fingerprint(path: Path) -> str:
         return ""
 
 
-def mark(path: str | None) -> str:
-    """Sizes and times of a file, or of a folder and its folders, as a text: another one once the data have changed."""
-    if path is None or not os.path.exists(path):
-        return ""
-    inner = [entry.path for entry in os.scandir(path) if entry.is_dir()] if os.path.isdir(path) else []
-    stats = [os.stat(place) for place in (path, *sorted(inner))]
-    return " ".join(f"{stat.st_size}-{stat.st_mtime_ns}" for stat in stats)
+def mark(*paths: str | None) -> str:
+    """Sizes and times of files, and of all within folders, as a text: another one once the data have changed."""
+    return " ".join(_mark(path) for path in paths if path is not None)
+
+
+def _mark(path: str) -> str:
+    places = [path]
+    for folder, folders, files in os.walk(path):
+        folders.sort()
+        places += [os.path.join(folder, name) for name in (*folders, *sorted(files))]
+    marks = hashlib.sha256()
+    for place in places:
+        with suppress(OSError):  # it is gone, or a link that leads nowhere
+            stat = os.stat(place)
+            marks.update(f"{place}\0{stat.st_size}-{stat.st_mtime_ns}\0".encode(errors="surrogateescape"))
+    return marks.hexdigest()
 
 
 def fingerprints(recipes: Iterable[Recipe]) -> dict[str, str]:
@@ -42,23 +54,30 @@ def fingerprints(recipes: Iterable[Recipe]) -> dict[str, str]:
 
     The points that need the missing ones fail, and say why.
     """
-    paths = {path for recipe in recipes if (path := data_path(recipe))}
+    paths = {os.path.abspath(path) for recipe in recipes for part in _parts(recipe) for path in read_paths(part)}
     prints = {path: fingerprint(Path(path)) for path in sorted(paths)}
     return {path: text for path, text in prints.items() if text}
 
 
-def data_path(recipe: Recipe) -> str | None:
-    """The absolute path of a recipe's data, where they come from a file or a folder of the user's own."""
-    path = getattr(recipe.data, "path", None)
-    return os.path.abspath(path) if isinstance(path, str) else None
+def read_paths(part: object) -> list[str]:
+    """The files or folders of the user's own that a part of a recipe names."""
+    return [path for name in ("path", "test_path") if isinstance(path := getattr(part, name, None), str)]
 
 
 def absolute(recipe: Recipe) -> Recipe:
     """The recipe with absolute paths: a worker's folder may be another."""
-    data: object = recipe.data
-    changes = {
-        name: os.path.abspath(path)
-        for name in ("path", "root")
-        if isinstance(path := getattr(data, name, None), str) and not os.path.isabs(path)
-    }
-    return recipe.model_copy(update={"data": data.model_copy(update=changes)}) if changes else recipe
+    changes = {}
+    for name, part in zip(("data", "initial"), _parts(recipe), strict=True):
+        relative = {
+            key: os.path.abspath(path)
+            for key in ("path", "test_path", "root")
+            if isinstance(path := getattr(part, key, None), str) and not os.path.isabs(path)
+        }
+        if relative:
+            changes[name] = part.model_copy(update=relative)
+    return recipe.model_copy(update=changes) if changes else recipe
+
+
+def _parts(recipe: Recipe) -> tuple[Part, Part]:
+    """The parts of a recipe that may name files."""
+    return recipe.data, recipe.initial

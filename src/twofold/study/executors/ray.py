@@ -14,7 +14,7 @@ from typing import final
 
 from twofold.errors import MissingExtraError, StudyError
 from twofold.study.executors.local import deaf_children
-from twofold.study.executors.remote import LOOK_SECONDS, check_answers
+from twofold.study.executors.remote import LOOK_SECONDS, check_answers, no_answer
 from twofold.study.executors.seam import Answer, Foreign, Lost, Results, Task
 from twofold.study.executors.work import ONE_THREAD, train_task
 
@@ -166,6 +166,8 @@ class Ray:
             return Lost(task, str(error))
         except exceptions.RaySystemError as error:
             raise StudyError(_lost(error)) from None
+        except Exception as error:  # the task or its answer could not be read: without Twofold, or with another
+            raise no_answer("the Ray cluster", error) from error
 
 
 def _lost(error: Exception) -> str:

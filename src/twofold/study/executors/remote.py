@@ -35,6 +35,15 @@ def check_answers(address: str, remedy: str) -> None:
         raise StudyError(f"nobody answers at {address}: tried {host}, port {port}: {reason}. {remedy}") from None
 
 
+def no_answer(cluster: str, error: Exception) -> StudyError:
+    """The error of a study whose worker gave no answer to a task, for another reason than its death."""
+    reason = f"{type(error).__name__}: {str(error)[:300]}"
+    return StudyError(
+        f"a worker of {cluster} gave no answer: {reason}. Install there what this command runs with, the same version "
+        "of Twofold above all; what has finished is kept, and the same command goes on."
+    )
+
+
 def stream(
     tasks: Iterator[Task],
     most: int,

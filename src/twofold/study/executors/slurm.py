@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import final
 
 from twofold.errors import MissingExtraError, StudyError
-from twofold.study.executors.remote import LOOK_SECONDS
+from twofold.study.executors.remote import LOOK_SECONDS, no_answer
 from twofold.study.executors.seam import Answer, Foreign, Lost, Results, Task
 from twofold.study.executors.work import train_task
 
@@ -110,3 +110,5 @@ class Slurm:
             return Lost(task, f"job {job.job_id}, {job.state}: {error}\n{text[-5000:]}")
         except FailedSubmissionError as error:
             raise StudyError(f"SLURM took no job: {error}") from None
+        except Exception as error:  # its answer could not be read
+            raise no_answer("SLURM", error) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from twofold.errors import TwofoldError
 from twofold.recipe import Recipe
 from twofold.recipe.data import DataSpec
 from twofold.setup.versions import code, versions
-from twofold.study.executors.prints import fingerprint, mark
+from twofold.study.executors.prints import fingerprint, mark, read_paths
 from twofold.study.executors.seam import Answer, Foreign, Task, Trained, Worker
 from twofold.train.points import Point, Stops, train_points
 
@@ -30,6 +31,9 @@ ONE_THREAD = dict.fromkeys(
 )
 """Environment of a worker: as many workers as cores leave no second thread anything to gain, and the number of threads
 may change the last digits."""
+_ONE_TASK = threading.Lock()
+"""Held by the task that this process trains: what is printed, warnings and the number of threads are the process's, and
+a worker of Dask may have several threads."""
 MOST_LOG = 20_000
 """Characters of a log that are handed back, from its end."""
 
@@ -40,7 +44,7 @@ def train_task(task: Task) -> Answer:
     refusal = _refusal(task, worker)
     if refusal:
         return Answer(worker, refusal=refusal)
-    with _one_thread():
+    with _ONE_TASK, _one_thread():
         return Answer(worker, tuple(_train(task, range(len(task.names)))))
 
 
@@ -61,7 +65,7 @@ def _without_test(spec: DataSpec) -> Dataset:
 
 def _remembered(spec: DataSpec) -> Dataset:
     kind: Foreign = type(spec)
-    return _last_data(spec.model_dump_json(), mark(getattr(spec, "path", None)), kind)
+    return _last_data(spec.model_dump_json(), mark(*read_paths(spec)), kind)
 
 
 @lru_cache(maxsize=1)
@@ -86,7 +90,7 @@ def _refusal(task: Task, worker: Worker) -> str:
                 "the numbers may differ. Install the same on both, or take it with --allow-different."
             )
     for path, wanted in task.data.items():
-        if fingerprint_here(path) != wanted:
+        if fingerprint_here(path, mark(path)) != wanted:
             lacking = "cannot see the data at" if not Path(path).exists() else "has other data at"
             return (
                 f"the worker {worker} {lacking} {path}. "
@@ -99,9 +103,9 @@ def _version(name: str, version: str) -> str:
     return f"another code of Twofold, {version}" if name == "code" else f"{name.capitalize()} {version}"
 
 
-@cache
-def fingerprint_here(path: str) -> str:
-    """The fingerprint of data as this process sees them, computed once."""
+@lru_cache(maxsize=100)
+def fingerprint_here(path: str, mark: str) -> str:
+    """The fingerprint of data as this process sees them, computed again when `mark` is another."""
     return fingerprint(Path(path))
 
 

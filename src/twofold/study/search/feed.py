@@ -14,6 +14,7 @@ from twofold.study.search.proposals import Proposals
 from twofold.study.search.pruning import Curve, Stop, stop_of
 from twofold.study.search.space import names, recipe_of
 from twofold.study.spec import Study
+from twofold.study.summary import mean
 
 
 @final
@@ -54,12 +55,11 @@ class Feed(Iterator[Sequence[Planned]]):
         raise StopIteration
 
     def leaders(self) -> list[Planned]:
-        """The best trials, the best first, each once."""
-        finished = {
-            point.id: point
-            for point in self.points
-            if point and (result := self.known.get(point.id)) and self._counts(result)
-        }
+        """The best trials, the best first, each once: one that was proposed again is the first of its name."""
+        finished = dict[str, Planned]()
+        for point in self.points:
+            if point and (result := self.known.get(point.id)) and self._counts(result):
+                finished.setdefault(point.id, point)
         best = sorted(finished.values(), key=lambda point: self._merit(self.known[point.id]), reverse=True)
         return best[: self.search.leaders]
 
@@ -71,7 +71,7 @@ class Feed(Iterator[Sequence[Planned]]):
     def _mean(self, leader: Planned) -> float:
         same = [self._point(leader.values, seed, leader.setting, leader.trial) for seed in self.study.seeds]
         merits = [self._merit(self.known[point.id]) for point in same if point.id in self.known]
-        return math.fsum(merits) / len(merits) if all(map(math.isfinite, merits)) else -math.inf
+        return mean(merits) if all(map(math.isfinite, merits)) else -math.inf
 
     def _counts(self, result: Kept) -> bool:
         """Whether a training ended as it should, with the score that is searched for."""
@@ -123,7 +123,8 @@ class Feed(Iterator[Sequence[Planned]]):
             if result is None:
                 return False
             score = self._score(result) if result.status != "failed" else None
-            self._proposals.tell(score, result.steps if result.status == "pruned" else None)
+            evaluations = len(result.history["step"]) - 1 if result.status == "pruned" else None
+            self._proposals.tell(score, evaluations)
         return True
 
     def _curves(self) -> list[Curve]:
@@ -133,7 +134,7 @@ class Feed(Iterator[Sequence[Planned]]):
             result = self.known.get(point.id) if point else None
             if result is not None and result.status != "failed" and result.history:
                 column = [math.nan if value is None else value for value in result.history[self.search.metric][1:]]
-                curves.append(Curve(number, result.history["step"][1:], column, result.status == "ok"))
+                curves.append(Curve(number, column, result.status == "ok"))
         return curves
 
     def _repeat(self) -> Planned | None:

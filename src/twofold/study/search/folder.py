@@ -22,7 +22,7 @@ from twofold.recipe import Recipe, dump
 from twofold.runs import write_whole
 from twofold.runs.names import STUDY
 from twofold.study.files import dump as dump_study
-from twofold.study.folder import read_study
+from twofold.study.folder import read_study, sweep_points
 from twofold.study.kept import Kept, make_sub_folders, point_files, read_point
 from twofold.study.spec import Study
 
@@ -63,9 +63,10 @@ def claim(folder: Path, study: Study, base: Recipe) -> dict[str, Kept]:
             raise StudyError(
                 f"{folder} belongs to another search: {difference}. Choose another --out, or remove the folder."
             )
-    make_sub_folders(folder, study.search.most)
-    write_whole(folder / STUDY, dump_study(study).encode())
+    sweep_points(folder)
+    write_whole(folder / STUDY, dump_study(study).encode())  # the first of the folder: it says whose all else is
     write_whole(folder / BASE, text.encode())
+    make_sub_folders(folder, study.search.most)
     points = (read_point(path) for path in point_files(folder))
     return {point.id: point for point in points if point is not None}
 

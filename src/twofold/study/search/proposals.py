@@ -55,7 +55,7 @@ class Proposals:
     def tell(self, value: float | None, pruned_at: int | None = None) -> None:
         """Tell what the next trial in the order of asking reached, `None` where it failed.
 
-        `pruned_at` is the step at which it was stopped early.
+        `pruned_at` is the number of the evaluation at which it was stopped early.
         """
         states = _optuna().trial.TrialState
         trial = self._trials[self.told]

@@ -27,22 +27,23 @@ class Curve(NamedTuple):
     """The metric of a trial at its evaluations, the one before training left out."""
 
     number: int
-    steps: Sequence[int]
     values: Sequence[float]
     complete: bool
     """Whether it was trained to its end."""
 
 
 class Stop(NamedTuple):
-    """Goes with a trial to its worker: at the step of a threshold, the best value so far must be as good."""
+    """Goes with a trial to its worker: at the evaluation of a threshold, the best value so far must be as good."""
 
     metric: str
     maximizes: bool
     thresholds: dict[int, float]
+    """By the number of an evaluation, counted from 1 after that before training. Steps would not do: with another
+    size of batches the same evaluation is at another step."""
 
     def __call__(self, history: Sequence[HistoryRow]) -> bool:
         """Whether a training with these evaluations is to be stopped."""
-        threshold = self.thresholds.get(history[-1].step)
+        threshold = self.thresholds.get(len(history) - 1)
         if threshold is None:
             return False
         values = [value for row in history[1:] if (value := getattr(row, self.metric)) is not None]
@@ -61,21 +62,21 @@ def stop_of(search: Search, number: int, before: Sequence[Curve]) -> Stop | None
 
 
 def _median(maximizes: bool, number: int, before: Sequence[Curve]) -> dict[int, float]:
-    """At every step the median of what the finished trials had there."""
+    """At every evaluation the median of what the finished trials had there."""
     finished = [curve for curve in before if curve.complete]
     if len(finished) < STARTUP_TRIALS:
         return {}
     columns: dict[int, list[float]] = {}
     for curve in finished:
-        for step, value in zip(curve.steps, curve.values, strict=True):
+        for number, value in enumerate(curve.values, start=1):
             if math.isfinite(value):
-                columns.setdefault(step, []).append(value)
-    return {step: median(values) for step, values in columns.items()}
+                columns.setdefault(number, []).append(value)
+    return {number: median(values) for number, values in columns.items()}
 
 
 def _hyperband(maximizes: bool, number: int, before: Sequence[Curve]) -> dict[int, float]:
     """At each rung of the trial's bracket, the worst value among the best third, which go beyond the rung."""
-    evaluations = max((len(curve.steps) for curve in before), default=0)
+    evaluations = max((len(curve.values) for curve in before), default=0)
     brackets = _rungs(evaluations) + 1
     bracket = number % brackets
     rivals = [curve for curve in before if curve.number % brackets == bracket]
@@ -86,7 +87,7 @@ def _hyperband(maximizes: bool, number: int, before: Sequence[Curve]) -> dict[in
         values = sorted((_best(curve.values[: place + 1], maximizes) for curve in reached), reverse=maximizes)
         if values:
             through = max(1, (len(values) + 1) // REDUCTION)
-            thresholds[reached[0].steps[place]] = values[min(through, len(values)) - 1]
+            thresholds[place + 1] = values[min(through, len(values)) - 1]
     return thresholds
 
 

@@ -19,6 +19,7 @@ from twofold.study.files import Settings, Source, load_study
 from twofold.study.folder import locked, make_folder
 from twofold.study.grid import Planned, base_recipe
 from twofold.study.kept import Kept, kept
+from twofold.study.measured import of_another_task, without_samples
 from twofold.study.progress import State
 from twofold.study.search.feed import Feed
 from twofold.study.search.folder import Found, claim, write_found
@@ -116,16 +117,25 @@ def checked_base(source: Source) -> Recipe:
     assert study.search is not None
     search = study.search
     base = base_recipe(source)
-    if search.metric.startswith("validation") and not getattr(base.data, "validation", True):
-        rule = f"`{search.metric}` wants validation samples; there are none"
-        remedy = 'Set data.validation, as in [set] "data.validation" = 0.2, or take a metric of the training set.'
-        raise StudyError(str(source.fault(("search", "metric"), rule, remedy)))
+    _check_measured(source, search.metric, base)
     for values in (middle(search), *extremes(search)):
         try:
-            recipe_of(base, search, values)
+            recipe = recipe_of(base, search, values)
         except UserError as error:
             raise StudyError(f"the search makes no recipe at {text_of(values)}:\n{error}") from None
+        _check_measured(source, search.metric, recipe)
     return base
+
+
+def _check_measured(source: Source, metric: str, recipe: Recipe) -> None:
+    """Raises `StudyError` where no trial with this recipe would have the score that is searched for."""
+    fault = partial(source.fault, ("search", "metric"))
+    if rule := of_another_task(metric, recipe):
+        remedy = f'Choose metric = "{metric.partition("_")[0]}_loss"; a search is judged by no R².'
+        raise StudyError(str(fault(rule, remedy)))
+    if rule := without_samples(metric, recipe):
+        remedy = 'Set data.validation, as in [set] "data.validation" = 0.2, or take a metric of the training set.'
+        raise StudyError(str(fault(rule, remedy)))
 
 
 class _Missing(set[str]):
@@ -148,10 +158,16 @@ def _tested(winner: Planned, work: Work, executor: Executor) -> Kept | None:
     """The winner trained once more, with the test set beside: the same weights, and their test scores."""
     task = Task((winner.id,), (absolute(winner.recipe),), work.engine, trained, work.expected, work.data)
     for _ in range(2):
-        for batch in executor.results(iter([task]), alone=True):
-            for result in batch:
-                if not isinstance(result, Lost) and (point := result[1].trained[0].point):
-                    return kept(winner, work.engine, point, {})
+        with closing(executor.results(iter([task]), alone=True)) as batches:
+            answers = [result[1] for batch in batches for result in batch if not isinstance(result, Lost)]
+        for answer in answers:
+            if answer.refusal:
+                raise StudyError(answer.refusal)
+            (attempt,) = answer.trained
+            if attempt.point and not attempt.failure:
+                return kept(winner, work.engine, attempt.point, {})
+            work.note(f"the winner could not be tested: {attempt.failure}; the same command tries again")
+            return None
     work.note("the winner could not be tested: its worker process died; the same command tries again")
     return None
 

@@ -40,8 +40,8 @@ def recipe_of(base: Recipe, search: Search, values: Mapping[str, object]) -> Rec
     if not search.blocks:
         return recipe
     layers: list[object] = [layer.model_dump(mode="json") for layer in recipe.layers]
-    # From the last place on, so that an insertion moves none of those before it.
-    for index, block in sorted(enumerate(search.blocks), key=lambda item: -item[1].at):
+    # From the last place on, so that an insertion moves none of those before it; at one place the last block first.
+    for index, block in sorted(enumerate(search.blocks), key=lambda item: (item[1].at, item[0]), reverse=True):
         count = values[_count_name(index)]
         assert isinstance(count, int)
         filled = [layer for copy in range(count) for layer in _filled_layers(index, copy, block, values)]
@@ -86,20 +86,11 @@ def _block_dimensions(index: int, copy: int, block: Block) -> Iterator[tuple[str
     """The parameters of one copy of a block."""
     for place, layer in enumerate(block.layers):
         for key, value in layer.items():
-            dimension = as_dimension(value)
-            if dimension is not None:
-                yield f"blocks.{index}.{copy}.layers.{place}.{key}", dimension
-
-
-def as_dimension(value: object) -> Dimension | None:
-    """The range or choices that a value of a layer stands for; `None` for a plain value."""
-    if isinstance(value, Dimension):
-        return value
-    is_dimension = isinstance(value, Mapping) and ({"low", "high"} <= value.keys() or "choices" in value)
-    return Dimension.model_validate(value) if is_dimension else None
+            if isinstance(value, Dimension):
+                yield f"blocks.{index}.{copy}.layers.{place}.{key}", value
 
 
 def _filled_layers(index: int, copy: int, block: Block, values: Mapping[str, object]) -> Iterator[dict[str, object]]:
     for place, layer in enumerate(block.layers):
         names = {key: f"blocks.{index}.{copy}.layers.{place}.{key}" for key in layer}
-        yield {key: values[names[key]] if as_dimension(value) else value for key, value in layer.items()}
+        yield {key: values[names[key]] if isinstance(value, Dimension) else value for key, value in layer.items()}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from twofold.errors import did_you_mean
 from twofold.recipe.base import Fields, Part
@@ -14,6 +15,12 @@ from twofold.runs import SCORES
 
 MEASURED = tuple(score for score in SCORES if not score.startswith("test"))
 """Scores that a search may be judged by: on the test set nothing is chosen."""
+
+
+MOST_COPIES = 100
+"""The most copies of a block: each has parameters of its own, and a column of the table for each of them."""
+MOST_COMBINATIONS = 1_000_000
+"""The most combinations of a grid, which Optuna lists before the first trial."""
 
 
 class Dimension(Part):
@@ -61,6 +68,20 @@ class Dimension(Part):
         return self.high - self.low + 1 if self.whole else math.inf
 
 
+def _kind_of_value(value: object) -> str:
+    """Whether a value of a layer stands for a range or choices, or for itself."""
+    if isinstance(value, Dimension):
+        return "dimension"
+    is_dimension = isinstance(value, Mapping) and ({"low", "high"} <= value.keys() or "choices" in value)
+    return "dimension" if is_dimension else "plain"
+
+
+Searched: TypeAlias = Annotated[
+    Annotated[Dimension, Tag("dimension")] | Annotated[object, Tag("plain")], Discriminator(_kind_of_value)
+]
+"""A value of a layer: a range or choices, or the value itself."""
+
+
 class Block(Part):
     """Layers that stand in the network a number of times, which is searched for too; each time with its own values."""
 
@@ -68,7 +89,7 @@ class Block(Part):
     """Before which layer of the recipe they stand, counted from 0."""
     count: Dimension
     """How many times: a range of whole numbers from 0."""
-    layers: Annotated[tuple[dict[str, object], ...], Field(strict=False, min_length=1)]
+    layers: Annotated[tuple[dict[str, Searched], ...], Field(strict=False, min_length=1)]
     """The layers, as a recipe has them; a value may be a range or choices."""
 
     @classmethod
@@ -77,6 +98,8 @@ class Block(Part):
         count = values.get("count")
         if isinstance(count, Dimension) and (not count.whole or (count.low or 0) < 0):
             return ["`count` must be a range of whole numbers from 0, as in { low = 0, high = 3 }"]
+        if isinstance(count, Dimension) and (count.high or 0) > MOST_COPIES:
+            return [f"`count` must end at {MOST_COPIES} at most; got {count.high}"]
         return []
 
 
@@ -127,7 +150,11 @@ class Search(Part):
             return ["the sampler `grid` takes no `blocks`, whose number of values changes; take `tpe`"]
         endless = [name for name, dimension in space.items() if math.isinf(dimension.size)]
         wants = "the sampler `grid` wants choices or whole numbers"
-        return [f"{wants}; `{name}` is a range of fractions" for name in endless]
+        if endless:
+            return [f"{wants}; `{name}` is a range of fractions" for name in endless]
+        count = math.prod(int(dimension.size) for dimension in space.values())
+        most = f"the sampler `grid` takes at most {MOST_COMBINATIONS:,} combinations"
+        return [f"{most}; the space has {count:,}. Take `random`"] if count > MOST_COMBINATIONS else []
 
     @property
     def maximizes(self) -> bool:
