@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,26 @@ def build():
 def network() -> nn.Sequential:
     torch.manual_seed(2)
     return nn.Sequential(nn.Linear(2, 20), nn.ReLU(), nn.Linear(20, 2))
+
+
+def model_in(form: str, network: nn.Sequential, folder: Path) -> Any:
+    """The network as a module, an ONNX file, a Keras file, or the object of a script that is never run."""
+    if form == "onnx":
+        weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        path = folder / "mine.onnx"
+        path.write_bytes(onnx_model(twofold.load_recipe("moons"), weights).SerializeToString())
+        return path
+    if form == "keras":
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+        keras = pytest.importorskip("keras")
+        path = folder / "mine.keras"
+        with warnings.catch_warnings(action="ignore"):
+            keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).save(path)
+        return path
+    if form == "script":
+        (folder / "mine.py").write_text(SCRIPT)
+        return f"{folder / 'mine.py'}:model"
+    return network
 
 
 def told(*arguments: object) -> tuple[int, str]:
@@ -87,6 +109,70 @@ def test_samples_that_are_none_are_refused(network: nn.Sequential) -> None:
         poisoned[0].bias[0] = float("inf")  # pyright: ignore
     with pytest.raises(AdoptError, match=r"`0` \(Linear\): its bias holds NaN or infinity"):
         twofold.adopt(poisoned, sample=torch.randn(2, 2))
+
+
+NO_SAMPLES: dict[str, tuple[object, str]] = {
+    "empty": (np.zeros((0, 2)), r"must be a batch, \(N, ...\) with N of at least 1; got \(0, 2\)"),
+    "one sample": (np.ones(2), r"must be a batch, \(N, ...\)"),
+    "NaN": (np.full((2, 2), np.nan), "holds NaN or infinity"),
+    "beyond float64": (np.full((2, 2), np.finfo(np.longdouble).max), "holds NaN or infinity"),
+    "texts": ([["a", "b"]], "must hold numbers"),
+    "a ragged list": ([[1, 2], [3]], "must be a batch of numbers"),
+    "complex": (np.ones((2, 2), complex), "must hold numbers"),
+    "codes beyond 63 bits": (np.full((2, 2), 2**64 - 1), "must hold numbers; got uint64"),
+}
+
+
+@pytest.mark.parametrize("name", NO_SAMPLES)
+@pytest.mark.parametrize("form", ["module", "onnx", "keras"])
+def test_a_sample_that_is_none_is_refused_by_every_door(
+    name: str, form: str, network: nn.Sequential, tmp_path: Path
+) -> None:
+    sample, said = NO_SAMPLES[name]
+    with pytest.raises(AdoptError, match=f"`sample` {said}"):
+        twofold.adopt(model_in(form, network, tmp_path), sample=sample)
+
+
+SAMPLES: dict[str, Any] = {
+    "backwards": np.ones((2, 2))[:, ::-1],
+    "big-endian": np.ones((2, 2), ">f4"),
+    "longdouble": np.ones((2, 2), np.longdouble),
+    "read-only": np.broadcast_to(np.ones(2), (2, 2)),
+    "with gradients": torch.ones(2, 2, requires_grad=True),
+    "bfloat16": torch.ones(2, 2, dtype=torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("form", ["module", "onnx", "keras"])
+def test_numbers_are_taken_however_they_lie(name: str, form: str, network: nn.Sequential, tmp_path: Path) -> None:
+    with warnings.catch_warnings(action="error" if form == "module" else "ignore"):
+        assert twofold.adopt(model_in(form, network, tmp_path), sample=SAMPLES[name]).proof.passed
+
+
+@pytest.mark.parametrize("shape", [(-4,), 4, "4", (4.0,), (), (10**12,)])
+@pytest.mark.parametrize("form", ["module", "onnx", "keras", "script"])
+def test_a_shape_that_is_none_is_refused(shape: Any, form: str, network: nn.Sequential, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="`shape` must be"):
+        twofold.adopt(model_in(form, network, tmp_path), shape=shape)
+
+
+def test_a_sample_for_a_script_is_refused(network: nn.Sequential, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"`sample` is not handed to another process; define `sample` in .*mine.py"):
+        twofold.adopt(model_in("script", network, tmp_path), sample=np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("name", ["A b/c", 3, ".hidden", "a" * 101])
+def test_a_name_that_no_folder_can_have_is_refused(name: Any, network: nn.Sequential) -> None:
+    with pytest.raises(UserError, match="`name` must be fit for a folder"):
+        twofold.adopt(network, shape=(2,), name=name)
+
+
+def test_a_long_name_of_the_model_is_shortened(network: nn.Sequential) -> None:
+    kind = type("Long" * 40, (nn.Module,), {"__init__": nn.Module.__init__, "forward": lambda self, x: self.inner(x)})
+    module = kind()
+    module.inner = network
+    assert twofold.adopt(module, shape=(2,)).recipe.name == "long" * 25
 
 
 def test_the_recipe_that_is_written_begins_with_the_weights(network: nn.Sequential, tmp_path: Path) -> None:

@@ -38,10 +38,9 @@ class Wanted:
     """A recipe from which everything but name, layers, loss and dtype is taken over."""
 
     def named(self, name: str) -> Wanted:
-        """A copy named after `name`, in small letters, digits and hyphens, if the user gave no name."""
-        return (
-            self if self.name else replace(self, name=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "adopted")
-        )
+        """A copy named after `name`, in at most 100 small letters, digits and hyphens, if the user gave no name."""
+        short = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:100]
+        return self if self.name else replace(self, name=short or "adopted")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from twofold.exchange.keras.call import Call, Converter, Reading
 from twofold.exchange.keras.converters import CONVERTERS, NEAREST
 from twofold.exchange.keras.proving import Witness, in_double, keras_module, prove
 from twofold.exchange.keras.reading import KerasFile, KerasLayer, read_keras
+from twofold.exchange.samples import numbers_of
 from twofold.streams import stream
 
 SAMPLES = 8
@@ -82,10 +83,7 @@ def _channels_last(layers: list[KerasLayer]) -> bool:
 def _sample(file: KerasFile, shape: tuple[int, ...] | None, sample: ArrayLike | None) -> Array:
     """A batch as the model takes it: the user's, or random numbers of the shape that the file or the user says."""
     if sample is not None:
-        x = np.asarray(sample, np.float64)
-        if x.ndim < 2 or 0 in x.shape or not np.isfinite(x).all():
-            raise AdoptError(f"`sample` must be a batch of finite numbers, (N, ...); got {x.shape}")
-        return x
+        return numbers_of(sample).astype(np.float64)
     entry = next((layer.config for layer in file.layers if layer.kind == "InputLayer"), {})
     sizes = shape or tuple((entry.get("batch_shape") or (None,))[1:])
     if not sizes or any(not isinstance(size, int) or size < 1 for size in sizes):

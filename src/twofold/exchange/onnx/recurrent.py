@@ -86,7 +86,7 @@ def _check(call: Call) -> None:
 
 
 def _spec(call: Call, output: Steps) -> LayerSpec:
-    units, bias = int(call.attributes["hidden_size"]), call.maybe(3, "bias") is not None
+    units, bias = _units(call), call.maybe(3, "bias") is not None
     match call.node.op_type:
         case "LSTM":
             return specs.Lstm(units=units, output=output, bias=bias)
@@ -94,6 +94,14 @@ def _spec(call: Call, output: Steps) -> LayerSpec:
             return specs.Gru(units=units, output=output, bias=bias)
     nonlinearity = call.attributes.get("activations", ["Tanh"])[0].lower()
     return specs.Rnn(units=units, output=output, bias=bias, nonlinearity=nonlinearity)
+
+
+def _units(call: Call) -> int:
+    """The count of units, which the attribute hidden_size may leave to the recurrent weight, (1, gates, units)."""
+    recurrence = call.held(2, "R")
+    if recurrence.ndim != 3:
+        call.refuse(f"its R is {recurrence.shape}", "It is (1, gates of all units, units)")
+    return int(call.attributes.get("hidden_size", recurrence.shape[2]))
 
 
 def _tensors(call: Call) -> dict[str, Array]:
@@ -116,7 +124,7 @@ def _states(call: Call) -> tuple[str, Steps]:
     read = [name for name in (states, last, memory) if name and (graph.users(name) or name == graph.end)]
     if len(read) != 1 or read[0] == memory:
         call.refuse("more than one of its outputs is read", "Read the states, or the last one")
-    name, batch, units = read[0], len(graph.x), int(call.attributes["hidden_size"])
+    name, batch, units = read[0], len(graph.x), _units(call)
     steps = call.x.shape[1 if call.attributes.get("layout", 0) else 0]
     axis = None if name == last else 0
     while graph.values[name].shape != (batch, units):

@@ -91,7 +91,7 @@ def _pool_padding(call: Call, kernel: Pair, stride: Pair, dilation: Pair) -> tup
     """Padding, and whether the windows are rounded up: some files say the latter by more padding behind."""
     sides = [int(side) for side in call.attributes.get("pads", (0, 0, 0, 0))]
     rows, columns = sides[:2]
-    if "auto_pad" not in call.attributes and sides[:2] != sides[2:]:
+    if call.attributes.get("auto_pad", "NOTSET") == "NOTSET" and sides[:2] != sides[2:]:
         axes = zip(call.x.shape[2:], kernel, stride, (rows, columns), dilation, strict=True)
         if tuple(steps(*axis, True) for axis in axes) == call.y.shape[2:]:
             return (rows, columns), True
