@@ -10,6 +10,7 @@ import numpy as np
 
 from twofold.arrays import Array, digest
 from twofold.data import Batches, Dataset, at_hand
+from twofold.data.images import training_count
 from twofold.engine.threads import few_threads
 from twofold.errors import UserError
 from twofold.exchange.eject.data_script import data_script
@@ -72,7 +73,8 @@ def eject(
     check_new(folder)
     wanted = not isinstance(recipe.data, PublishedImages) if samples is None else samples
     dataset = None
-    if at_hand(recipe.data) and (wanted or _whitens(recipe)):
+    counted = run or recipe.training.steps is not None or isinstance(recipe.data, PublishedImages)
+    if at_hand(recipe.data) and (wanted or _whitens(recipe) or not counted):
         recipe, dataset = prepare(recipe, watching(watcher))
     check_decided(recipe, dataset is not None and wanted)
     scripts = {**numpy_scripts(recipe), "train_torch.py": torch_script(recipe), "data.py": data_script(recipe)}
@@ -130,11 +132,11 @@ def _expected(
         raise UserError("its first layer begins as the whitening of the training images, which are not at hand")
     state = initial_state(recipe.model, None if dataset is None else dataset.train)
     start = {name: array.astype(recipe.training.dtype) for name, array in state.weights().items()}
-    losses, steps, every = list[float](), recipe.training.steps or 0, 0
+    losses, steps, every = list[float](), _steps(recipe, run, dataset), 0
     if samples is not None:
         train = samples.astype(recipe.training.dtype).train
         batches = Batches(plain, train)
-        steps, every = batches.length, batches.evaluate_every
+        every = batches.evaluate_every
         engine = build_engine("numpy", plain)
         engine.load(state)
         with few_threads(recipe, len(train)), np.errstate(all="ignore"):
@@ -158,6 +160,22 @@ def _expected(
     if run:
         expected["versions"] = dict(run.record.circumstances.versions)
     return expected, start
+
+
+def _steps(recipe: Recipe, run: Run | None, dataset: Dataset | None) -> int:
+    """The steps of the training. Raises `UserError` where it takes epochs of samples that nobody has counted."""
+    if recipe.training.steps is not None:
+        return recipe.training.steps
+    if run is not None:
+        return recipe.training.length(run.record.data.samples["train"])
+    if dataset is not None:
+        return recipe.training.length(len(dataset.train))
+    if isinstance(recipe.data, PublishedImages):
+        return recipe.training.length(training_count(recipe.data))
+    raise UserError(
+        f"how many steps `training.epochs` = {recipe.training.epochs} takes is not known without the samples, which "
+        "are not at hand; set `training.steps`"
+    )
 
 
 def _samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:
