@@ -20,6 +20,7 @@ from twofold.exchange.proof import STAGES, Ledger, Proof
 from twofold.exchange.torch.tracing import Original
 from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Model
+from twofold.recipe.base import Shape
 from twofold.recipe.optimizers import Sgd
 from twofold.streams import stream
 
@@ -36,7 +37,8 @@ def prove(original: Original, model: Model, chain: Chain, steps: int = STEPS) ->
     """
     engine = loaded_engine(model, weights_of(chain.links), Sgd(lr=LR, momentum=MOMENTUM))
     ledger = Ledger(dict.fromkeys(STAGES, TOLERANCE))
-    pair = _Pair(original, engine, chain, torch.optim.SGD(original.parameters.values(), LR, MOMENTUM), ledger)
+    shapes = [node.output_shape for node in model.network.nodes]
+    pair = _Pair(original, engine, chain, shapes, torch.optim.SGD(original.parameters.values(), LR, MOMENTUM), ledger)
     with np.errstate(all="ignore"):
         pair.evaluate()
         for batch in _batches(original, model, steps):
@@ -51,6 +53,8 @@ class _Pair(NamedTuple):
     original: Original
     engine: NumpyEngine
     chain: Chain
+    shapes: list[Shape]
+    """What each of our layers gives of one sample."""
     optimizer: torch.optim.Optimizer
     ledger: Ledger
 
@@ -85,9 +89,13 @@ class _Pair(NamedTuple):
                 self.ledger.compare("forward", link.label, y, theirs[link.output], step)
 
     def _masks(self, masks: Mapping[str, Array]) -> dict[str, Array]:
-        """The masks by our layers' names; `masks` has them by the names of the original's dropout nodes."""
-        places = {link.output: str(index) for index, link in enumerate(self.chain.links)}
-        return {places[name]: mask for name, mask in masks.items() if name in places}
+        """The masks by our layers' names; `masks` has them by the names of the original's dropout nodes.
+
+        Behind a global mean the original's have axes of size 1 that ours do not.
+        """
+        places = {link.output: index for index, link in enumerate(self.chain.links)}
+        ours = {places[name]: mask for name, mask in masks.items() if name in places}
+        return {str(place): mask.reshape(len(mask), *self.shapes[place]) for place, mask in ours.items()}
 
     def _input(self, x: Array) -> Array:
         """The sample in the form in which our first layer takes it."""

@@ -26,6 +26,8 @@ from twofold.exchange.torch.call import Value
 from twofold.exchange.torch.checking import check_module
 from twofold.exchange.torch.doubled import InDouble
 
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
 
 class _Shaped(fx.Proxy):
     """A stand-in that knows the value for which it stands, computed from the sample."""
@@ -71,7 +73,12 @@ class _Tracer(fx.Tracer):
 
     def create_args_for_root(self, root_fn: Value, is_module: bool, concrete_args: Value = None) -> Value:
         """Arguments that have a default, as `hidden=None`, keep it; the others are inputs."""
-        wanted = [p for p in list(inspect.signature(root_fn).parameters.values())[1:] if p.default is p.empty]
+        parameters = list(inspect.signature(root_fn).parameters.values())[1:]
+        wanted = [p for p in parameters if p.default is p.empty]
+        if parameters and not any(p.kind in POSITIONAL for p in parameters):
+            names = ", ".join(f"`{p.name}`" for p in parameters)
+            nearest = "The nearest is one input by position, forward(self, x)"
+            raise AdoptError(f"its forward takes {names} by name only, or any number of inputs", nearest=nearest)
         if len(wanted) == 1 and wanted[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
             return super().create_args_for_root(lambda root, x: root_fn(root, x), is_module, concrete_args)
         return super().create_args_for_root(root_fn, is_module, concrete_args)
@@ -163,7 +170,7 @@ class Original:
         check_module(module)
         self.name = type(module).__name__
         self.x = x.to(torch.float64) if x.is_floating_point() else x
-        self._whole = copy.deepcopy(module).to(torch.float64)
+        self._whole = copy.deepcopy(module).to("cpu", torch.float64)
         _check_masks(trace(self._whole, self.x, training=False))
         self.traced = trace(self._whole, self.x, training=True)
         self.parameters = dict(self.traced.named_parameters())
