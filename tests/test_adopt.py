@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 from torch import nn
 from typer.testing import CliRunner
 
@@ -21,9 +22,11 @@ import twofold
 from twofold.cli.main import app
 from twofold.engine import Batch
 from twofold.errors import AdoptError, DataError, UserError, WeightsError
-from twofold.exchange import inside
+from twofold.exchange import inside, script
+from twofold.exchange.adopted import Wanted
 from twofold.exchange.onnx.writing import onnx_model
-from twofold.exchange.script import ORDER, RECIPE, REFUSAL, Order
+from twofold.exchange.script import ANSWERS, ORDER, PROOF, RECIPE, REFUSAL, Order
+from twofold.exchange.torch.adopting import adopt_module
 from twofold.recipe import dump
 from twofold.setup.building import build_engine, initial_state
 
@@ -226,9 +229,9 @@ def test_its_first_step_is_pytorchs(network: nn.Sequential, tmp_path: Path) -> N
 
 
 def test_an_object_of_a_python_file_is_adopted_in_a_process_of_its_own(tmp_path: Path) -> None:
-    script = tmp_path / "mine.py"
-    script.write_text(SCRIPT)
-    status, output = told("adopt", f"{script}:model", "--data", "moons", "--out", tmp_path / "a.toml", "--json")
+    mine = tmp_path / "mine.py"
+    mine.write_text(SCRIPT)
+    status, output = told("adopt", f"{mine}:model", "--data", "moons", "--out", tmp_path / "a.toml", "--json")
     facts = json.loads(output)
     assert status == 0
     assert facts["proof"]["steps"] == 20
@@ -236,7 +239,7 @@ def test_an_object_of_a_python_file_is_adopted_in_a_process_of_its_own(tmp_path:
     assert [layer["kind"] for layer in facts["layers"]] == ["dense", "relu", "dense"]
     assert twofold.load_recipe(tmp_path / "a.toml").initial.kind == "file"
     with pytest.raises(UserError, match="name the object of the file"):
-        twofold.adopt(script)
+        twofold.adopt(mine)
 
 
 Refuse = Callable[..., AdoptError | None]
@@ -293,16 +296,87 @@ def test_an_object_that_does_not_fit_is_refused_by_the_other_process(
     ("text", "said"),
     [
         ("import nothing_of_this_name", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
+        ("import sys\nsys.exit(0)", "ended its process before its module was adopted. Let it only build the model"),
+        ("import os\nos._exit(0)", "ended its process before its module was adopted"),
         ("import os\nos._exit(7)", "ended with status 7; it said: nothing"),
         ("def broken(:", "SyntaxError"),
         ("model = 3", "`model` is no torch.nn.Module; its type is int"),
     ],
 )
 def test_a_python_file_that_fails_says_how(text: str, said: str, tmp_path: Path) -> None:
-    script = tmp_path / "mine.py"
-    script.write_text(text)
+    mine = tmp_path / "mine.py"
+    mine.write_text(text)
     with pytest.raises(AdoptError) as refusal:
-        twofold.adopt(f"{script}:model", shape=(2,))
+        twofold.adopt(f"{mine}:model", shape=(2,))
+    assert said in str(refusal.value)
+
+
+FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no JSON": (lambda out: (out / PROOF).write_text("{"), "proof.json that came back cannot be read: not valid JSON"),
+    "nested JSON": (lambda out: (out / PROOF).write_text("[" * 10**5), "proof.json that came back cannot be read"),
+    "a text for a number": (
+        lambda out: change(out / PROOF, steps="many"),
+        "proof.json that came back is not what was asked for",
+    ),
+    "an endless number": (
+        lambda out: change(out / PROOF, comparisons=float("inf")),
+        "proof.json that came back is not what was asked for",
+    ),
+    "a number for a table": (lambda out: change(out / PROOF, largest=3), "proof.json that came back is not what"),
+    "a number for names": (lambda out: change(out / PROOF, origins=3), "proof.json that came back is not what"),
+    "a name too few": (lambda out: change(out / PROOF, origins=["0"]), "of another number of layers"),
+    "a refusal of numbers": (
+        lambda out: (out / REFUSAL).write_text('{"reason": 1, "layer": [], "operator": {}, "nearest": 2}'),
+        "`[]` ({}): 1. 2",
+    ),
+    "a pipe for a recipe": (
+        lambda out: ((out / RECIPE).unlink(), os.mkfifo(out / RECIPE)),
+        "recipe.toml that came back cannot be read",
+    ),
+    "a recipe without end": (
+        lambda out: (out / RECIPE).write_bytes(b"#" * (2 << 20)),
+        "recipe.toml that came back cannot be read",
+    ),
+    "a recipe of other bytes": (
+        lambda out: (out / RECIPE).write_bytes(b"\xff"),
+        "recipe.toml that came back cannot be read",
+    ),
+    "no weights": (
+        lambda out: save_file({"x": np.ones((1, 2))}, out / ANSWERS),
+        "these weights are of another network",
+    ),
+    "no answers": (
+        lambda out: save_file({k: v for k, v in load_file(out / ANSWERS).items() if k != "y"}, out / ANSWERS),
+        "answers.safetensors that came back is of another network",
+    ),
+    "other samples": (
+        lambda out: save_file(load_file(out / ANSWERS) | {"x": np.ones((1, 3))}, out / ANSWERS),
+        "answers.safetensors that came back is of another network",
+    ),
+}
+
+
+def change(path: Path, **facts: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | facts))
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_what_comes_back_is_read_as_untrusted(
+    name: str, network: nn.Sequential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forge, said = FORGED[name]
+
+    def answered(order: Order, file: Path) -> None:
+        out = Path(order.out)
+        adopted = adopt_module(network, np.ones((8, 2)), Wanted())
+        weights = {name: tensor.detach().double().numpy() for name, tensor in network.state_dict().items()}
+        y = network.double()(torch.ones(1, 2, dtype=torch.float64)).detach().numpy()
+        inside._write(adopted, weights, np.ones((1, 2)), y, out)
+        forge(out)
+
+    monkeypatch.setattr(script, "_run", answered)
+    with pytest.raises(UserError) as refusal:
+        twofold.adopt(model_in("script", network, tmp_path), shape=(2,))
     assert said in str(refusal.value)
 
 

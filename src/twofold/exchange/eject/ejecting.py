@@ -17,7 +17,7 @@ from twofold.exchange.eject.data_script import data_script
 from twofold.exchange.eject.deciding import check_decided, decides
 from twofold.exchange.eject.numpy_script import numpy_scripts
 from twofold.exchange.eject.torch_script import torch_script
-from twofold.exchange.files import check_new, write_new
+from twofold.exchange.files import check_new, new_folder, write_new
 from twofold.plain import Plain
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Palindromes, PublishedImages
@@ -79,13 +79,13 @@ def eject(
     check_decided(recipe, dataset is not None and wanted)
     scripts = {**numpy_scripts(recipe), "train_torch.py": torch_script(recipe), "data.py": data_script(recipe)}
     expected, start = _expected(recipe, dataset if wanted else None, run, dataset)
-    folder.mkdir()
-    for name, text in scripts.items():
-        write_new(folder / name, text)
-    np.savez(folder / "start.npz", allow_pickle=False, **start)
-    if dataset is not None and wanted:
-        np.savez(folder / "samples.npz", allow_pickle=False, **_samples(recipe, dataset))
-    write_new(folder / "expected.json", json.dumps(expected, indent=2, ensure_ascii=False) + "\n")
+    with new_folder(folder) as filling:
+        for name, text in scripts.items():
+            write_new(filling / name, text)
+        np.savez(filling / "start.npz", allow_pickle=False, **start)
+        if dataset is not None and wanted:
+            np.savez(filling / "samples.npz", allow_pickle=False, **_samples(recipe, dataset))
+        write_new(filling / "expected.json", json.dumps(expected, indent=2, ensure_ascii=False) + "\n")
     return folder
 
 
