@@ -16,6 +16,7 @@ from architectures import ARCHITECTURES, Architecture
 from forwards import FORWARDS
 from twofold.errors import AdoptError
 from twofold.exchange.adopted import Wanted
+from twofold.exchange.proof import Ledger
 from twofold.exchange.torch.adopting import adopt_module
 from twofold.recipe.network import kind_of
 
@@ -144,3 +145,45 @@ def test_what_is_no_chain_of_one_input_is_refused(name: str) -> None:
 def test_a_module_on_another_device_is_adopted() -> None:
     adopted = twofold.adopt(pooled(nn.AdaptiveAvgPool2d(1)).to("cuda"), sample=torch.from_numpy(IMAGES).to("cuda"))
     assert adopted.proof.passed
+
+
+def test_samples_of_large_numbers_are_proved_all_the_same() -> None:
+    torch.manual_seed(0)
+    sizes = zip((784, 64, 32), (64, 32, 10), strict=True)
+    network = nn.Sequential(*(part for a, b in sizes for part in (nn.Linear(a, b), nn.ReLU())))
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 784)).astype(float)
+    proof = twofold.adopt(network, sample=pixels, loss="mean_squared").proof
+    assert (proof.passed, proof.steps) == (True, 20)
+
+
+def test_a_loss_beyond_all_numbers_is_told() -> None:
+    with pytest.raises(AdoptError, match="its own loss is not finite at training step 1 of the proof"):
+        twofold.adopt(nn.Linear(4, 3), sample=np.full((8, 4), 1e200), loss="mean_squared")
+
+
+def test_outputs_that_are_not_finite_are_told() -> None:
+    module = mine(lambda self, x: torch.log(self.end(x) * 0 - 1), end=nn.Linear(4, 3))
+    with pytest.raises(AdoptError, match="the outputs are not finite"):
+        twofold.adopt(module, sample=VECTORS)
+
+
+def test_another_loss_than_that_of_the_end_is_refused() -> None:
+    network = nn.Sequential(nn.Linear(4, 3), nn.LogSoftmax(-1))
+    with pytest.raises(AdoptError, match="its last operation is a part of `cross_entropy`, and `loss` is `mean_squ"):
+        twofold.adopt(network, sample=VECTORS, loss="mean_squared")
+
+
+def test_the_users_random_numbers_stay_where_they_were() -> None:
+    network = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
+    before = torch.get_rng_state()
+    twofold.adopt(network, sample=VECTORS)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_gap_that_is_nan_stays_in_the_proof() -> None:
+    ledger = Ledger({"forward": 1e-9})
+    for y in (1.0, float("nan"), 1.0):
+        ledger.compare("forward", "0", np.array([y]), np.array([1.0]))
+    proof = ledger.proof("a witness")
+    assert np.isnan(proof.largest["forward"])
+    assert not proof.passed

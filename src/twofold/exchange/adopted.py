@@ -144,4 +144,11 @@ def loaded_engine(model: Model, weights: Arrays, optimizer: Optimizer | None = N
 
 
 def _loss(chain: Chain, wanted: Wanted) -> str:
+    """The loss of the recipe. Raises `AdoptError` where the user's is not the one that the model's end belongs to."""
+    if wanted.loss and chain.loss and wanted.loss != chain.loss:
+        raise AdoptError(
+            f"its last operation is a part of `{chain.loss}`, and `loss` is `{wanted.loss}`",
+            operator=wanted.name,
+            nearest="Leave `loss` out, or adopt the model without the softmax at its end",
+        )
     return wanted.loss or chain.loss or "cross_entropy"

@@ -69,7 +69,12 @@ def converted(file: KerasFile, witness: Witness, x: Array, converters: Mapping[s
     for number, (layer, y) in enumerate(zip(layers, outputs, strict=True)):
         last = all(other.kind == "Dropout" for other in layers[number + 1 :])
         call = Call(layer, number, before, y, reading, last)
-        converters[layer.kind](call)
+        try:
+            converters[layer.kind](call)
+        except (KeyError, ValueError, TypeError) as error:  # settings that are missing or of another kind
+            raise AdoptError(
+                f"its settings are none that it can have: {error!r:.200}", layer=layer.name, operator=layer.kind
+            ) from error
         before = y
     return reading
 

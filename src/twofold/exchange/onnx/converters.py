@@ -22,6 +22,7 @@ from twofold.exchange.onnx.norms import (
 )
 from twofold.exchange.onnx.recurrent import recurrent, transposed
 from twofold.exchange.onnx.windows import average_pool, conv, global_average_pool, max_pool, plane_mean, reduce_mean
+from twofold.exchange.proof import without_ones
 from twofold.recipe.layer import LayerSpec
 
 
@@ -150,14 +151,10 @@ def _flatten(call: Call, chain: Chain) -> None:
         chain.flatten(call.label, call.operator, call.y, call.node.output[0])
     elif not chain.links:
         chain.begin_as(call.y)
-    elif _without_ones(call.y.shape) != _without_ones(call.x.shape):
+    elif without_ones(call.y.shape[1:]) != without_ones(call.x.shape[1:]):
         call.refuse(
             f"{call.x.shape} becomes {call.y.shape} between layers", "The nearest is a flatten before a dense layer"
         )
-
-
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(size for size in shape[1:] if size != 1)
 
 
 def _nothing(call: Call, chain: Chain) -> None:

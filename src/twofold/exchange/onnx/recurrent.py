@@ -11,7 +11,7 @@ from twofold.exchange import kinds as specs
 from twofold.exchange.chain import Chain, Link
 from twofold.exchange.onnx.call import Call
 from twofold.exchange.onnx.graph import attributes_of
-from twofold.exchange.onnx.names import ORDERS
+from twofold.exchange.onnx.names import ORDERS, reordered
 from twofold.recipe.layer import LayerSpec
 
 if TYPE_CHECKING:
@@ -106,16 +106,11 @@ def _units(call: Call) -> int:
 
 def _tensors(call: Call) -> dict[str, Array]:
     """The weights with the gates in our order."""
-    order = np.argsort(ORDERS[call.node.op_type.lower()])
+    order = [int(place) for place in np.argsort(ORDERS[call.node.op_type.lower()])]
     held = {"weight_ih": call.held(1, "W")[0], "weight_hh": call.held(2, "R")[0]}
     if (biases := call.maybe(3, "bias")) is not None:
         held["bias_ih"], held["bias_hh"] = np.split(biases[0], 2)
-
-    def reordered(array: Array) -> Array:
-        blocks = np.split(array, len(order))
-        return np.concatenate([blocks[index] for index in order])
-
-    return {name: reordered(array) for name, array in held.items()}
+    return {name: reordered(array, order) for name, array in held.items()}
 
 
 def _states(call: Call) -> tuple[str, Steps]:

@@ -30,9 +30,10 @@ def adopt_module(
     converters: Mapping[Key, Converter] = CONVERTERS,
 ) -> Adopted:
     """The recipe, weights and proof of a module; see `twofold.adopt`."""
-    original = Original(module, batch_of(module, sample))
-    chain = converted(original, converters)
-    return adopted(chain, wanted.named(original.name), lambda model: prove(original, model, chain), _dtype(module))
+    with torch.random.fork_rng(devices=[]):  # dropout draws while the module is traced
+        original = Original(module, batch_of(module, sample))
+        chain = converted(original, converters)
+        return adopted(chain, wanted.named(original.name), lambda model: prove(original, model, chain), _dtype(module))
 
 
 def _dtype(module: nn.Module) -> str:

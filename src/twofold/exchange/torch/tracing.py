@@ -14,7 +14,6 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import final
 
-import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
@@ -195,6 +194,8 @@ class Original:
         with torch.no_grad(), InDouble():
             traced = _Run(self.traced.eval(), {}).run(self.x)
             whole = copy.deepcopy(self._whole).eval()(self.x)
+        if isinstance(whole, Tensor) and not torch.isfinite(whole).all():
+            raise AdoptError("the outputs are not finite", operator=self.name)
         if isinstance(traced, Tensor) and not (isinstance(whole, Tensor) and torch.equal(traced, whole)):
             raise AdoptError(
                 "in evaluation it gives other outputs than the operations that were traced of it: its forward pass is "
@@ -209,13 +210,6 @@ class Original:
         with InDouble():
             y = run.run(x)
         return y, {name: _arrays(value) for name, value in run.values.items()}
-
-    def load(self, state: Mapping[str, Array]) -> None:
-        """Set parameters and buffers by the module's own names."""
-        held = {**self.parameters, **dict(self.traced.named_buffers())}
-        with torch.no_grad():
-            for name, array in state.items():
-                held[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))
 
 
 class _Run(fx.Interpreter):
