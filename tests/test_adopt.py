@@ -22,7 +22,7 @@ import twofold
 from twofold.cli.main import app
 from twofold.engine import Batch
 from twofold.errors import AdoptError, DataError, UserError, WeightsError
-from twofold.exchange import inside, script
+from twofold.exchange import files, inside, script
 from twofold.exchange.adopted import Wanted
 from twofold.exchange.onnx.writing import onnx_model
 from twofold.exchange.script import ANSWERS, ORDER, PROOF, RECIPE, REFUSAL, Order
@@ -153,11 +153,37 @@ def test_numbers_are_taken_however_they_lie(name: str, form: str, network: nn.Se
         assert twofold.adopt(model_in(form, network, tmp_path), sample=SAMPLES[name]).proof.passed
 
 
-@pytest.mark.parametrize("shape", [(-4,), 4, "4", (4.0,), (), (10**12,)])
+@pytest.mark.parametrize("shape", [(-4,), 4, "4", (4.0,), (True,), (), (10**12,)])
 @pytest.mark.parametrize("form", ["module", "onnx", "keras", "script"])
 def test_a_shape_that_is_none_is_refused(shape: Any, form: str, network: nn.Sequential, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="`shape` must be"):
+    with pytest.raises(UserError, match="`shape` must hold"):
         twofold.adopt(model_in(form, network, tmp_path), shape=shape)
+
+
+def test_a_shape_of_numpys_numbers_is_one(network: nn.Sequential, tmp_path: Path) -> None:
+    adopted = twofold.adopt(model_in("script", network, tmp_path).replace("model", "build"), shape=(np.int64(2),))
+    assert adopted.recipe.network.input_shape == (2,)
+
+
+def test_of_a_save_that_is_interrupted_nothing_stays(
+    network: nn.Sequential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adopted = twofold.adopt(network, shape=(2,))
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_new", interrupted_at_the_recipe(files.write_new))
+        with pytest.raises(KeyboardInterrupt):
+            adopted.save(tmp_path / "mine.toml")
+    assert not list(tmp_path.iterdir())
+    adopted.save(tmp_path / "mine.toml")
+
+
+def interrupted_at_the_recipe(write: Callable[..., Path]) -> Callable[..., Path]:
+    def write_new(path: Path, content: str | bytes) -> Path:
+        if path.suffix == ".toml":
+            raise KeyboardInterrupt
+        return write(path, content)
+
+    return write_new
 
 
 def test_a_sample_for_a_script_is_refused(network: nn.Sequential, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Adopting PyTorch modules: forty architectures and more, each proved the same or refused with a reason."""
+"""Adopting PyTorch modules: fifty architectures and more, each proved the same or refused with a reason."""
 
 from __future__ import annotations
 

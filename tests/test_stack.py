@@ -55,6 +55,8 @@ WRONG: dict[str, tuple[list[dict[str, Any]], tuple[Any, ...], str]] = {
         [DENSE, {"kind": "rnn", "units": 2}], (2,),
         "layers.1: `rnn` takes sequences (N, steps, features); it gets (N, 2)",
     ),
+    "a number for a shape": ([DENSE], 4, "`shape` must hold whole numbers of at least 1, those of one sample; got 4"),
+    "a text for a shape": ([DENSE], "4", "`shape` must hold whole numbers of at least 1, those of one sample; got '4'"),
     "no shape": ([DENSE], (0,), "`shape` must hold whole numbers of at least 1, those of one sample; got (0,)"),
 }  # fmt: skip
 

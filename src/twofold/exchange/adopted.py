@@ -70,7 +70,11 @@ class Adopted:
         write_weights(file, self.weights)
         seal = hashlib.sha256(file.read_bytes()).hexdigest()
         initial = {"initial": {"kind": "file", "path": str(file.resolve()), "sha256": seal}}
-        write_new(path, dump(load_recipe(self.recipe, {f"initial.{k}": v for k, v in initial["initial"].items()})))
+        try:
+            write_new(path, dump(load_recipe(self.recipe, {f"initial.{k}": v for k, v in initial["initial"].items()})))
+        except BaseException:  # without the recipe nothing stays, so that the next call may write both
+            file.unlink()
+            raise
         return path, file
 
     def to_json(self) -> dict[str, Plain]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from twofold.arrays import Array, all_finite
 from twofold.errors import AdoptError, UserError
 from twofold.plain import Samples
 from twofold.recipe.recipe import NAME, NAME_RULE
+from twofold.recipe.stack import plain_shape
 
 MOST_NUMBERS = 3 * 10**7
 """Numbers of one sample that is drawn; a batch of them has to stay in memory."""
@@ -43,16 +43,9 @@ def checked_shape(shape: Samples) -> tuple[int, ...] | None:
     """The shape of one sample as plain numbers. Raises `UserError` for anything but whole numbers of at least 1."""
     if shape is None:
         return None
-    try:
-        sizes = tuple(operator.index(size) for size in shape)
-    except TypeError:
-        sizes = ()
-    if not sizes or min(sizes) < 1:
-        raise UserError(
-            f"`shape` must be the sizes of one sample, whole numbers of at least 1, as (1, 28, 28); got {shape!r}"
-        )
+    sizes = plain_shape(shape)
     if math.prod(sizes) > MOST_NUMBERS:
-        raise UserError(f"`shape` must be of at most {MOST_NUMBERS:,} numbers; got {sizes}, {math.prod(sizes):,}")
+        raise UserError(f"`shape` must hold at most {MOST_NUMBERS:,} numbers; got {sizes}, {math.prod(sizes):,}")
     return sizes
 
 
