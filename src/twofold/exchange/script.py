@@ -121,7 +121,7 @@ def _proof(facts: Mapping[str, Parsed]) -> tuple[Proof, tuple[str, ...]]:
         raise AdoptError(f"{PROOF} that came back is not what was asked for") from error
     if set(largest) != set(STAGES) or not all(size <= TOLERANCE for size in largest.values()):
         raise AdoptError("the proof that came back is not one that passed")
-    tolerances = dict.fromkeys(STAGES, TOLERANCE)
+    tolerances: dict[str, float] = dict.fromkeys(STAGES, TOLERANCE)
     return Proof(_printable(facts["witness"]), steps, comparisons, largest, tolerances, None), origins
 
 
