@@ -1,7 +1,7 @@
 """Small public architectures in their usual PyTorch form, at tiny widths: what people will bring to `twofold adopt`.
 
 Each is written as its source has it (classes with functional calls, `view` with computed sizes, hidden states made in
-`forward`, nested `nn.Sequential`), with channels cut so that forty of them are proved in seconds.
+`forward`, nested `nn.Sequential`), with channels cut so that fifty of them are proved in seconds.
 """
 
 from __future__ import annotations

@@ -232,6 +232,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: sequential(L.Input((5, 3)), L.Masking(name="m"), L.LSTM(4), L.Dense(2)),
         r"`m` \(Masking\): .* The nearest is sequences of one length",
     ),
+    "dropout of probabilities": (
+        lambda: sequential(L.Input((4,)), L.Dense(3, activation="softmax"), L.Dropout(0.5, name="drop")),
+        r"`drop` \(Dropout\): it drops what the softmax at the model's end gives, .* Leave it out",
+    ),
     "backwards": (
         lambda: sequential(L.Input((5, 3)), L.LSTM(4, go_backwards=True), L.Dense(2)),
         "go_backwards is True",
@@ -315,6 +319,7 @@ DAMAGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
         lambda m: m.update({"model.weights.h5": m["model.weights.h5"][:500]}),
         "its model.weights.h5 is damaged",
     ),
+    "no units": (with_config(lambda c: c["config"]["layers"][1]["config"].pop("units")), "Keras cannot build it"),
     "a link": (with_weights(link), "links to elsewhere"),
     "NaN": (with_weights(nan), "holds NaN or infinity"),
     "huge": (with_weights(huge), "it says that it holds 1,000,000,000,000 numbers"),
@@ -327,6 +332,39 @@ def test_a_damaged_file_is_refused_before_anything_is_made_of_it(name: str, tmp_
     path = changed(saved(sequential(L.Input((4,)), L.Dense(3)), tmp_path), change)
     with pytest.raises(AdoptError, match=told):
         twofold.adopt(path)
+
+
+def test_a_stream_that_is_no_deflate_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bent.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("config.json", "{}" * 500)
+    content = path.read_bytes()
+    at = content.index(b"config.json") + len(b"config.json")
+    path.write_bytes(content[:at] + b"\xff" * 6 + content[at + 6 :])
+    with pytest.raises(AdoptError, match="is damaged or no Keras file: Error -3 while decompressing"):
+        twofold.adopt(path)
+
+
+def test_settings_that_keras_fills_in_may_be_missing(tmp_path: Path) -> None:
+    change = with_config(lambda c: c["config"]["layers"][1]["config"].pop("activation"))
+    assert twofold.adopt(changed(saved(sequential(L.Input((4,)), L.Dense(3)), tmp_path), change)).proof.passed
+
+
+@pytest.mark.parametrize("end", ["softmax", "log_softmax"])
+def test_the_activation_at_the_end_belongs_to_cross_entropy(end: str, tmp_path: Path) -> None:
+    path = saved(sequential(L.Input((4,)), L.Dense(3, activation=end)), tmp_path)
+    adopted = twofold.adopt(path)
+    assert adopted.proof.passed
+    assert [kind_of(spec) for spec in adopted.recipe.layers] == ["dense"]
+    with pytest.raises(AdoptError, match="its last operation is a part of `cross_entropy`, and `loss` is `mean_squ"):
+        twofold.adopt(path, loss="mean_squared")
+
+
+def test_the_environment_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(sequential(L.Input((4,)), L.Dense(3)), tmp_path)
+    monkeypatch.delenv("KERAS_BACKEND")
+    assert twofold.adopt(path).proof.passed
+    assert "KERAS_BACKEND" not in os.environ
 
 
 def test_no_zip_and_no_file(tmp_path: Path) -> None:

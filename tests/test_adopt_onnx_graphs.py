@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +24,13 @@ def within(*middle: onnx.NodeProto, **constants: np.ndarray) -> Build:
     """Nodes from `a` to `z` between two products."""
     held = {"W": normal(6, 5), "V": normal(5, 3)} | constants
     return lambda: model([node("MatMul", "x W", "a"), *middle, node("MatMul", "z V", "y")], held, ["N", 6], 3, 18)
+
+
+def far(middle: onnx.NodeProto, **constants: np.ndarray) -> Build:
+    """A node behind a product whose outputs are all near 50: the sample shows nothing of what is done below 0."""
+    held = {"W": normal(6, 5), "V": normal(5, 3), "b": np.full(5, 50, np.float32)} | constants
+    nodes = [node("Gemm", "x W b", "a"), middle, node("MatMul", "z V", "y")]
+    return lambda: model(nodes, held, ["N", 6], 3, 18)
 
 
 def behind_conv(*nodes: onnx.NodeProto, **constants: np.ndarray) -> Build:
@@ -66,8 +75,33 @@ def stacked() -> onnx.ModelProto:
     return model(nodes, held | {"minus": np.array(-1)}, ["N", 5, 3], 2, 17)
 
 
+def unsized() -> onnx.ModelProto:
+    """The same without the attribute that repeats what the recurrent weight says."""
+    made = stacked()
+    for lstm in (made.graph.node[1], made.graph.node[4]):
+        del lstm.attribute[:]
+    return made
+
+
 SAID: dict[str, tuple[Build, list[str]]] = {
     "Clip from 0 on": (within(node("Clip", "a low", "z"), low=np.float32(0)), ["dense", "relu", "dense"]),
+    "Clip from one number that is a vector": (
+        within(node("Clip", "a low", "z"), low=np.zeros(1, np.float32)),
+        ["dense", "relu", "dense"],
+    ),
+    "a share that is a vector": (
+        within(node("Dropout", "a share", "z"), share=np.full(1, 0.25, np.float32)),
+        ["dense", "dropout", "dense"],
+    ),
+    "an LSTM without hidden_size": (unsized, ["lstm", "lstm", "dense"]),
+    "padding behind that auto_pad leaves to it": (
+        behind_conv(
+            node("MaxPool", "a", "p", kernel_shape=[3, 3], strides=[2, 2], pads=[0, 0, 1, 1], auto_pad="NOTSET"),
+            node("GlobalAveragePool", "p", "g"),
+            node("Flatten", "g", "y"),
+        ),
+        ["conv2d", "max_pool2d", "global_avg_pool2d"],
+    ),
     "Max with 0": (within(node("Max", "low a", "z"), low=np.float32(0)), ["dense", "relu", "dense"]),
     "16 bits": (halves, ["dense"]),
     "a mean by rows, then columns": (
@@ -129,6 +163,12 @@ REFUSED: dict[str, tuple[Build, str]] = {
         within(node("Clip", "a low high", "z"), low=np.float32(0), high=np.float32(6)),
         "`z` (Clip (version 13)): no layer of a recipe expresses it. The nearest is `relu`",
     ),
+    "a cut below 0": (far(node("Clip", "a low", "z"), low=np.float32(-3)), "no layer of a recipe expresses it"),
+    "the larger of x and −3": (far(node("Max", "a low", "z"), low=np.float32(-3)), "it takes the largest of"),
+    "a bias of three samples": (
+        lambda: model([node("Gemm", "x W b", "y")], {"W": normal(6, 4), "b": normal(3, 4)}, ["N", 6], 4, 18),
+        "its bias is (3, 4). The nearest is one number a unit, (4,)",
+    ),
     "the larger of two": (within(node("Max", "a one", "z"), one=np.float32(1)), "`z` (Max (version 13)): it takes the"),
     "8 bits": (
         made_by("DequantizeLinear", "Q s", Q=np.ones((6, 3), np.int8), s=np.float32(0.1)),
@@ -172,3 +212,23 @@ def test_a_node_is_refused_by_name_before_much_is_made_of_it(name: str, tmp_path
     with pytest.raises(AdoptError) as refusal:
         twofold.adopt(saved(build(), tmp_path))
     assert reason in str(refusal.value)
+
+
+def test_a_cast_to_whole_numbers_is_refused_though_the_sample_holds_whole_ones(tmp_path: Path) -> None:
+    nodes = [node("Cast", "x", "i", to=TensorProto.INT64), node("Cast", "i", "f", to=TensorProto.FLOAT)]
+    made = model([*nodes, node("MatMul", "f W", "y")], {"W": normal(6, 3)}, ["N", 6], 3, 18)
+    with pytest.raises(AdoptError, match="it rounds the numbers that pass"):
+        twofold.adopt(saved(made, tmp_path), sample=np.arange(12.0).reshape(2, 6))
+
+
+def test_a_damaged_test_vector_is_refused(tmp_path: Path) -> None:
+    path = twofold.export("moons", "onnx", tmp_path / "moons.onnx")
+    made = onnx.load(path)
+    entry = next(entry for entry in made.metadata_props if entry.key == "twofold.test_vector")
+    vector = json.loads(entry.value)
+    other = {"shape": [1, 3], "dtype": "<f4", "data": base64.b64encode(np.ones(3, "<f4").tobytes()).decode()}
+    texts = [json.dumps(vector | {"x": part}) for part in (other, other | {"shape": [10**400]})]
+    for number, text in enumerate([*texts, "[" * 100_000]):
+        entry.value = text
+        with pytest.raises(AdoptError, match="its test vector is damaged"):
+            twofold.adopt(saved(made, tmp_path, f"{number}.onnx"))

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
+from typer.testing import CliRunner
 
 import twofold
 from torture import short_form
+from twofold.cli.main import app
 from twofold.errors import UserError
 from twofold.recipe import titles
 
@@ -235,3 +237,64 @@ def test_what_the_scripts_do_not_know_is_refused(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     with pytest.raises(UserError, match="there exists; choose another name"):
         twofold.eject("moons", tmp_path / "there")
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "steps"),
+    [
+        ("moons", {"training.epochs": 3}, 3 * 25),
+        ("cifar10-mlp", {"training.epochs": 2, "training.batch_size": 100}, 2 * 500),
+        ("mnist-mlp", {"training.epochs": 2, "training.batch_size": 100, "data.validation": 0.1}, 2 * 540),
+        ("mnist-mlp", {"training.epochs": 2, "training.batch_size": "full", "data.samples": 70}, 2),
+        ("moons", {"training.epochs": None, "training.steps": 7}, 7),
+    ],
+)
+def test_the_steps_are_true_without_the_samples(
+    name: str, overrides: Mapping[str, Any], steps: int, tmp_path: Path
+) -> None:
+    recipe = twofold.load_recipe(name, overrides)
+    folder = twofold.eject(recipe, tmp_path / "out", samples=False)
+    assert json.loads((folder / "expected.json").read_text("utf-8"))["steps"] == steps
+
+
+@pytest.mark.parametrize(
+    ("option", "following"),
+    [
+        ("--samples", "next: cd {out} && python train_numpy.py"),
+        ("--no-samples", "next: twofold eject moons --out {out}-with-samples --samples"),
+    ],
+)
+def test_the_command_names_a_next_step_that_works(option: str, following: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = CliRunner().invoke(app, ["eject", "moons", "--out", str(out), option], catch_exceptions=False)
+    assert told.stdout.splitlines()[-1] == following.format(out=out)
+
+
+def test_steps_that_nobody_can_count_are_refused(tmp_path: Path) -> None:
+    in_memory = {"source": "arrays", "shape": [2], "classes": 2}
+    recipe = twofold.load_recipe("moons", {"data": in_memory, "training.epochs": 3})
+    with pytest.raises(UserError, match=r"how many steps `training.epochs` = 3 takes is not known .* set `training"):
+        twofold.eject(recipe, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("expected", "losses", "said", "same"),
+    [
+        ([1.0, 0.5, 0.25], [1.0, 0.5, 0.25], "the same start as expected", True),
+        ([1.0, 0.5, 0.25], [1.0, float("nan"), float("nan")], "NOT the start that was expected", False),
+        ([1.0, 0.5, 0.25], [float("nan")] * 3, "NOT the start that was expected", False),
+        ([1.0, 0.5, 0.25], [1.0, 0.5, 0.26], "NOT the start that was expected", False),
+        ([], [1.0, 0.5, 0.25], "nothing compared: the samples were not at hand", False),
+    ],
+)
+def test_a_start_is_the_same_only_where_every_loss_is(
+    expected: list[float], losses: list[float], said: str, same: bool, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder = twofold.eject(twofold.load_recipe("moons", {"training.steps": 3}), tmp_path / "out", samples=False)
+    facts = json.loads((folder / "expected.json").read_text("utf-8"))
+    (folder / "expected.json").write_text(json.dumps(facts | {"losses": expected}), "utf-8")
+    monkeypatch.delitem(sys.modules, "data", raising=False)
+    assert loaded(folder, "data", monkeypatch).compare("numpy", losses, {}) is same
+    assert said in capsys.readouterr().out.splitlines()[-1]

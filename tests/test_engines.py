@@ -295,6 +295,12 @@ def test_predictions_stay_what_they_were(build: Build) -> None:
     np.testing.assert_array_equal(predicted, before)
 
 
+@each_engine
+def test_predictions_do_not_depend_on_the_order_of_bytes(build: Build) -> None:
+    engine, x = started(build, IMAGES), batches_of(IMAGES)[0].x
+    np.testing.assert_array_equal(engine.predict(x.astype(x.dtype.newbyteorder(">"))), engine.predict(x))
+
+
 # Randomness
 
 

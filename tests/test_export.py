@@ -334,6 +334,86 @@ def test_a_network_that_predicts_a_number_comes_back(tmp_path: Path) -> None:
         twofold.adopt(tmp_path / "number.onnx", loss="mean_squared")
 
 
+FOLDERS = ["torch", "tensorboard", "mlflow", "wandb-offline"]
+
+
+@pytest.fixture(scope="module")
+def odd_run(tmp_path_factory: pytest.TempPathFactory) -> twofold.Run:
+    """A run whose name and columns hold signs that files and projects must not have."""
+    folder = tmp_path_factory.mktemp("odd")
+    (folder / "table.csv").write_text(
+        "height/cm,height:cm,y\n" + "".join(f"{i / 7:.3f},{i % 5},{i % 2}\n" for i in range(60)), "utf-8"
+    )
+    columns = {"height/cm": {"kind": "number"}, "height:cm": {"kind": "number"}}
+    plain = {
+        "name": "a#b?c%",
+        "data": {"source": "table", "path": str(folder / "table.csv"), "label": "y", "columns": columns},
+        "layers": [{"kind": "dense", "units": 2}],
+        "training": {"epochs": 1},
+    }
+    return twofold.run(twofold.load_recipe("moons", plain), out=folder / "run")
+
+
+def needs(to: str) -> None:
+    if to in ("tensorboard", "wandb-offline"):
+        pytest.importorskip(to.partition("-")[0])
+
+
+@pytest.mark.parametrize("to", FOLDERS)
+def test_names_that_no_file_can_have_go_out(to: Any, odd_run: twofold.Run, tmp_path: Path) -> None:
+    needs(to)
+    assert any(path.is_file() for path in twofold.export(odd_run, to, tmp_path / "out").rglob("*"))
+
+
+def test_parameters_whose_names_meet_stay_apart(odd_run: twofold.Run, tmp_path: Path) -> None:
+    folder = twofold.export(odd_run, "mlflow", tmp_path / "store")
+    (place, *_) = [place for place in (folder / "0").iterdir() if place.is_dir()]
+    held = {path.name: path.read_text() for path in (place / "params").iterdir()}
+    assert {"data.columns.height_cm", "data.columns.height_cm_2"} <= held.keys()
+    assert len(held) == len(flattened(odd_run))
+
+
+@pytest.mark.parametrize("to", [*FOLDERS, "eject"])
+def test_of_a_folder_that_is_not_whole_nothing_stays(
+    to: Any, moons_run: twofold.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs(to)
+    out = tmp_path / "out"
+
+    def write() -> Path:
+        return twofold.eject(moons_run, out) if to == "eject" else twofold.export(moons_run, to, out)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    assert not list(tmp_path.iterdir())
+    assert write() == out
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("content", [b"", PNG[:20], PNG[:-4], b"GIF89a" + PNG])
+@pytest.mark.parametrize("to", ["tensorboard", "mlflow", "wandb-offline"])
+def test_a_figure_that_is_no_png_is_refused(content: bytes, to: Any, moons_run: twofold.Run, tmp_path: Path) -> None:
+    needs(to)
+    (figures(tmp_path) / "broken.png").write_bytes(content)
+    with pytest.raises(UserError, match=r"broken\.png is no whole PNG file"):
+        twofold.export(moons_run, to, tmp_path / "out", figures=tmp_path / "drawn")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("to", ["onnx", "torch", "npz"])
+def test_a_recipe_whose_features_only_the_data_know_is_refused(to: Any, odd_run: twofold.Run, tmp_path: Path) -> None:
+    recipe = twofold.load_recipe("moons", {"data": {"source": "csv", "path": "none.csv", "label": "y", "classes": 2}})
+    with pytest.raises(UserError, match="how many features a sample has is not known without the data; export a run"):
+        twofold.export(recipe, to, tmp_path / f"out.{to}")
+    with pytest.raises(UserError, match="`engine` must be one of numpy, torch; got 'jax'"):
+        twofold.export("moons", to, tmp_path / f"out.{to}", engine="jax")
+
+
 def test_what_it_cannot_write_is_refused(moons_run: twofold.Run, tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match="`to` must be one of onnx, torch, npz, tensorboard, mlflow, wandb-offline; got 'pickle'"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 import torch
 from torch import nn
 
+from architectures import ARCHITECTURES
 from twofold.arrays import Array
 from twofold.exchange.adopted import Wanted, model_of
 from twofold.exchange.chain import Chain, Link
@@ -306,3 +308,9 @@ def test_a_mistake_is_not_accepted(planted: Planted) -> None:
 def test_there_are_sixty_of_them_and_no_two_alike() -> None:
     names = [(name, layer, what) for name, layer, what, _ in MISTAKES]
     assert len(set(names)) == len(MISTAKES) >= 60
+
+
+def test_the_documents_count_them() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "exchange.md").read_text("utf-8")
+    assert f"adopt or refuse {len(ARCHITECTURES)} usual architectures" in text
+    assert f"plant {len(MISTAKES)}\nmis-conversions" in text

@@ -47,7 +47,7 @@ def module_layers() -> list[dict[str, Any]]:
     return [{"kind": "dense", "units": 5}, {"kind": "relu"}, DENSE]
 
 
-WRONG: dict[str, tuple[list[dict[str, Any]], tuple[Any, ...], str]] = {
+WRONG: dict[str, tuple[list[dict[str, Any]], Any, str]] = {
     "an unknown kind": ([{"kind": "dens"}], (2,), "layers.0.kind: unknown layer kind `dens`; did you mean `dense`?"),
     "no units": ([{"kind": "dense", "units": 0}], (2,), "layers.0.units: `units` must be greater than 0; got 0"),
     "no layer": ([], (2,), "layers: `layers` must not be empty"),
@@ -55,12 +55,14 @@ WRONG: dict[str, tuple[list[dict[str, Any]], tuple[Any, ...], str]] = {
         [DENSE, {"kind": "rnn", "units": 2}], (2,),
         "layers.1: `rnn` takes sequences (N, steps, features); it gets (N, 2)",
     ),
+    "a number for a shape": ([DENSE], 4, "`shape` must hold whole numbers of at least 1, those of one sample; got 4"),
+    "a text for a shape": ([DENSE], "4", "`shape` must hold whole numbers of at least 1, those of one sample; got '4'"),
     "no shape": ([DENSE], (0,), "`shape` must hold whole numbers of at least 1, those of one sample; got (0,)"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("layers", "shape", "message"), WRONG.values(), ids=WRONG)
-def test_layers_that_are_wrong(layers: list[dict[str, Any]], shape: tuple[Any, ...], message: str) -> None:
+def test_layers_that_are_wrong(layers: list[dict[str, Any]], shape: Any, message: str) -> None:
     with pytest.raises(twofold.UserError) as error:
         twofold.torch_module(layers, shape)
     assert str(error.value).startswith(message)

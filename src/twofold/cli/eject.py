@@ -43,8 +43,11 @@ def eject(
     from twofold.cli.views import console, print_note
 
     console.print(f"folder: {folder}: {', '.join(files)}", markup=False, highlight=False, soft_wrap=True)
+    following = f"cd {quote(str(folder))} && python train_numpy.py"
     if "samples.npz" not in files:
-        print_note("the samples are not there; --samples writes them where the data are at hand")
-    console.print(
-        f"next: cd {quote(str(folder))} && python train_numpy.py", markup=False, highlight=False, soft_wrap=True
-    )
+        print_note("the scripts read samples.npz, which is not there; --samples writes it where the data are at hand")
+        following = (
+            "" if samples else f"twofold eject {quote(str(source))} --out {quote(f'{folder}-with-samples')} --samples"
+        )
+    if following:
+        console.print(f"next: {following}", markup=False, highlight=False, soft_wrap=True)

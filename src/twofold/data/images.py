@@ -41,6 +41,12 @@ def load_published(spec: PublishedImages, progress: Progress) -> Dataset:
     return Dataset(whole[train], whole[validation], test, published.classes, title=title)
 
 
+def training_count(spec: PublishedImages) -> int:
+    """How many images of a published set are trained on; no image is read."""
+    whole = PUBLISHED[spec.source].sizes["train"]
+    return spec.samples or whole - held_count("validation", spec.validation, whole)
+
+
 def published_at_hand(spec: PublishedImages) -> bool:
     """Whether the images can be had without a download; a folder that the recipe names must hold them."""
     if spec.root is not None:

@@ -38,10 +38,9 @@ class Wanted:
     """A recipe from which everything but name, layers, loss and dtype is taken over."""
 
     def named(self, name: str) -> Wanted:
-        """A copy named after `name`, in small letters, digits and hyphens, if the user gave no name."""
-        return (
-            self if self.name else replace(self, name=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "adopted")
-        )
+        """A copy named after `name`, in at most 100 small letters, digits and hyphens, if the user gave no name."""
+        short = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:100]
+        return self if self.name else replace(self, name=short or "adopted")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +70,11 @@ class Adopted:
         write_weights(file, self.weights)
         seal = hashlib.sha256(file.read_bytes()).hexdigest()
         initial = {"initial": {"kind": "file", "path": str(file.resolve()), "sha256": seal}}
-        write_new(path, dump(load_recipe(self.recipe, {f"initial.{k}": v for k, v in initial["initial"].items()})))
+        try:
+            write_new(path, dump(load_recipe(self.recipe, {f"initial.{k}": v for k, v in initial["initial"].items()})))
+        except BaseException:  # without the recipe nothing stays, so that the next call may write both
+            file.unlink()
+            raise
         return path, file
 
     def to_json(self) -> dict[str, Plain]:
@@ -145,4 +148,11 @@ def loaded_engine(model: Model, weights: Arrays, optimizer: Optimizer | None = N
 
 
 def _loss(chain: Chain, wanted: Wanted) -> str:
+    """The loss of the recipe. Raises `AdoptError` where the user's is not the one that the model's end belongs to."""
+    if wanted.loss and chain.loss and wanted.loss != chain.loss:
+        raise AdoptError(
+            f"its last operation is a part of `{chain.loss}`, and `loss` is `{wanted.loss}`",
+            operator=wanted.name,
+            nearest="Leave `loss` out, or adopt the model without the softmax at its end",
+        )
     return wanted.loss or chain.loss or "cross_entropy"

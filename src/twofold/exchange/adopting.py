@@ -7,6 +7,7 @@ from typing import cast, get_args
 
 from twofold.errors import AdoptError, UserError
 from twofold.exchange.adopted import Adopted, LossName, Wanted
+from twofold.exchange.samples import check_name, checked_shape
 from twofold.plain import Parsed, Samples
 from twofold.recipe import Recipe
 
@@ -28,8 +29,8 @@ def adopt(
     `model` is a `torch.nn.Module` that is a chain of layers, as `nn.Sequential` or as a class; a `.onnx` file;
     a `.keras` file, where Keras is installed; or `mine.py:model`, an object of a Python file, which runs in a process
     of its own. `sample` is a batch of inputs, (N, ...); a module needs it, or `shape`, the shape of one sample without
-    N, and so does a file that leaves its shape open. For `mine.py:model` the file itself may define `sample`; the
-    argument is not used there. `data` is a recipe whose data and training are taken over; `loss` is `cross_entropy` or
+    N, and so does a file that leaves its shape open. For `mine.py:model` the file itself may define `sample`, and the
+    argument is refused. `data` is a recipe whose data and training are taken over; `loss` is `cross_entropy` or
     `mean_squared`; `name` is the recipe's name.
 
     A module is proved in float64 against itself: every layer's output, the loss, every gradient, and 20 training
@@ -41,7 +42,8 @@ def adopt(
     """
     if loss is not None and loss not in get_args(LossName):
         raise UserError(f"`loss` must be `cross_entropy` or `mean_squared`; got {loss!r}")
-    wanted = Wanted(name, loss, data)
+    check_name(name)
+    shape, wanted = checked_shape(shape), Wanted(name, loss, data)
     if not isinstance(model, str | Path):
         return _module(model, sample, shape, wanted)
     text = str(model)
@@ -49,6 +51,8 @@ def adopt(
     if file.endswith(".py"):
         from twofold.exchange.script import adopt_script
 
+        if sample is not None:
+            raise UserError(f"`sample` is not handed to another process; define `sample` in {file}, or name `shape`")
         return adopt_script(Path(file), attribute, shape, wanted)
     path = Path(text)
     if path.suffix == ".onnx":

@@ -131,6 +131,11 @@ class Chain:
             refuse(f"its {extra[0]} has no place in `{kind_of(link.spec)}`")
 
 
+def same_padding(size: int, kernel: int, stride: int, dilation: int) -> int:
+    """The zeros with which ⌈size / stride⌉ windows lie along an axis: what other libraries call `same`."""
+    return max(0, (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size)
+
+
 def weights_of(links: list[Link] | tuple[Link, ...]) -> dict[str, Array]:
     """Every parameter and running statistic by our full name: `0.weight`."""
     return {f"{index}.{name}": array for index, link in enumerate(links) for name, array in link.tensors.items()}

@@ -18,6 +18,7 @@ from twofold.exchange.trackers.recorded import figures_in
 from twofold.inference.predicting import scaling_of, trained
 from twofold.inference.weights import npz_names
 from twofold.recipe import Recipe, load_recipe
+from twofold.recipe.base import ENGINES
 from twofold.runs import Run, open_run
 from twofold.runs.npz import write_npz
 from twofold.setup.building import build_engine, initial_state, state_of
@@ -110,7 +111,12 @@ def network_of(source: Run | Recipe | str | Path, engine: str | None = None) -> 
         name, *_ = trained(run, engine)
         scaling = scaling_of(run) if len(run.recipe.network.input_shape) == 3 else None
         return Network(run.recipe, run.weights(name), name, tuple(run.record.data.classes), scaling)
+    from twofold.exchange.onnx.writing import known_shape
+
     recipe = load_recipe(source)
+    known_shape(recipe.network)
+    if engine is not None and engine not in ENGINES:
+        raise UserError(f"`engine` must be one of {', '.join(ENGINES)}; got {engine!r}")
     name = engine or recipe.training.engines[0]
     weights = initial_state(recipe.model).weights()
     typed = {key: array.astype(recipe.training.dtype) for key, array in weights.items()}

@@ -1,7 +1,11 @@
-"""New files: written whole or not at all, and never over an older one."""
+"""New files and folders: written whole or not at all, and never over an older one."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,25 @@ def write_new(path: str | Path, content: str | bytes) -> Path:
     check_new(path)
     write_whole(path, content.encode("utf-8") if isinstance(content, str) else content)
     return path
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the name `path` when it is whole; nothing stays of one that is not.
+
+    Raises `UserError` where the name is taken.
+    """
+    check_new(path)
+    filling = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(filling, ignore_errors=True)
+    filling.mkdir()
+    try:
+        yield filling
+        check_new(path)
+        filling.rename(path)
+    except BaseException:
+        shutil.rmtree(filling, ignore_errors=True)
+        raise
 
 
 def check_new(path: Path) -> None:

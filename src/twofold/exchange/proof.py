@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
 from twofold.arrays import Array, gap
 from twofold.plain import Plain, finite
 
@@ -85,8 +87,7 @@ class Ledger:
         """Compare a tensor of both sides; the original's may have more or fewer axes of size 1, and `None` fails."""
         size = math.inf if theirs is None else gap_of_same_form(ours, theirs)
         self.comparisons += 1
-        before = self.largest.get(stage, 0.0)
-        self.largest[stage] = size if math.isnan(size) or math.isnan(before) else max(before, size)
+        self.largest[stage] = float(np.maximum(self.largest.get(stage, 0.0), size))  # which keeps NaN
         if self.first_failure is None and not size <= self.tolerances[stage]:
             self.first_failure = Gap(stage, name, step, size, self.tolerances[stage])
 
@@ -97,10 +98,11 @@ class Ledger:
 
 def gap_of_same_form(ours: Array, theirs: Array) -> float:
     """The relative gap where the shapes are the same but for axes of size 1; infinite where they are not."""
-    if _without_ones(ours.shape) != _without_ones(theirs.shape):
+    if without_ones(ours.shape) != without_ones(theirs.shape):
         return math.inf
     return gap(ours, theirs.reshape(ours.shape))
 
 
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes of a shape that are not 1."""
     return tuple(size for size in shape if size != 1)

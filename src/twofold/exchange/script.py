@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from twofold.arrays import Arrays
 from twofold.errors import AdoptError, UserError
 from twofold.exchange.adopted import Adopted, LossName, Wanted, loaded_engine
 from twofold.exchange.proof import STAGES, Proof, gap_of_same_form
+from twofold.foreign import read_foreign, read_json
 from twofold.plain import Parsed
 from twofold.proof.check.sandbox import run_apart
 from twofold.recipe import Recipe, dump, load_recipe, loads
@@ -68,7 +70,13 @@ def adopt_script(file: Path, attribute: str, shape: tuple[int, ...] | None, want
         order = Order(str(file.resolve()), attribute, shape, wanted.name, wanted.loss, data, folder)
         _run(order, file)
         if (out / REFUSAL).is_file():
-            raise AdoptError(**_json(out / REFUSAL, ("reason", "layer", "operator", "nearest")))
+            refusal = _json(out / REFUSAL, ("reason", "layer", "operator", "nearest"))
+            raise AdoptError(**{key: str(value) for key, value in refusal.items()})
+        if not (out / PROOF).is_file():  # which is written last
+            raise AdoptError(
+                f"{file} ended its process before its module was adopted",
+                nearest="Let it only build the model, without sys.exit()",
+            )
         return _received(out)
 
 
@@ -95,41 +103,52 @@ def _received(out: Path) -> Adopted:
     shapes = {**network.parameters, **network.buffers}
     expected = {name: (tuple(size or 0 for size in shape), dtype) for name, shape in shapes.items()}
     weights = dict(read_tensors(out / WEIGHTS, expected))
-    facts = _json(out / PROOF, ("witness", "steps", "comparisons", "largest", "origins"))
-    largest = {str(stage): float(size) for stage, size in dict(facts["largest"]).items() if stage in STAGES}
-    origins = tuple(_printable(origin) for origin in facts["origins"])
-    proof = Proof(
-        _printable(facts["witness"]),
-        int(facts["steps"]),
-        int(facts["comparisons"]),
-        largest,
-        dict.fromkeys(STAGES, TOLERANCE),
-        None,
-    )
-    if set(largest) != set(STAGES) or not all(size <= TOLERANCE for size in largest.values()):
-        raise AdoptError("the proof that came back is not one that passed")
+    proof, origins = _proof(_json(out / PROOF, ("witness", "steps", "comparisons", "largest", "origins")))
+    if len(origins) != len(recipe.layers):
+        raise AdoptError("the proof that came back is of another number of layers")
     answers = read_tensors(out / ANSWERS)
     _check_answers(recipe, answers)
     return Adopted(recipe, weights, proof, origins)
 
 
+def _proof(facts: Mapping[str, Parsed]) -> tuple[Proof, tuple[str, ...]]:
+    """The proof of checked facts and the original's name of each layer. Raises `AdoptError` for one that failed."""
+    try:
+        largest = {str(stage): float(size) for stage, size in dict(facts["largest"]).items() if stage in STAGES}
+        origins = tuple(_printable(origin) for origin in list(facts["origins"]))
+        steps, comparisons = int(facts["steps"]), int(facts["comparisons"])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise AdoptError(f"{PROOF} that came back is not what was asked for") from error
+    if set(largest) != set(STAGES) or not all(size <= TOLERANCE for size in largest.values()):
+        raise AdoptError("the proof that came back is not one that passed")
+    tolerances: dict[str, float] = dict.fromkeys(STAGES, TOLERANCE)
+    return Proof(_printable(facts["witness"]), steps, comparisons, largest, tolerances, None), origins
+
+
 def _check_answers(recipe: Recipe, answers: Arrays) -> None:
     """Raises `AdoptError` where the adopted network, in float64, answers otherwise here than the module did there."""
     weights = {name.removeprefix("weight "): array for name, array in answers.items() if name.startswith("weight ")}
-    engine = loaded_engine(recipe.model, weights)
-    size = gap_of_same_form(engine.predict(answers["x"].astype(np.float64)), answers["y"])
+    try:
+        engine = loaded_engine(recipe.model, weights)
+        size = gap_of_same_form(engine.predict(answers["x"].astype(np.float64)), answers["y"])
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise AdoptError(f"{ANSWERS} that came back is of another network: {error}") from error
     if not size <= TOLERANCE:
         raise AdoptError(f"computed again here, its answers differ: relative gap {size:.1e}, {TOLERANCE:g} allowed")
 
 
 def _recipe(path: Path) -> Recipe:
-    return loads(path.read_text("utf-8"), "the adopted recipe")
+    try:
+        return loads(read_foreign(path, MOST_TEXT).decode("utf-8"), "the adopted recipe")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AdoptError(f"{path.name} that came back cannot be read: {error}") from error
 
 
 def _json(path: Path, keys: tuple[str, ...]) -> dict[str, Parsed]:
-    if path.stat().st_size > MOST_TEXT:
-        raise AdoptError(f"{path.name} that came back is too long")
-    fields = json.loads(path.read_text("utf-8"))
+    try:
+        fields = read_json(path, MOST_TEXT)
+    except (OSError, ValueError) as error:
+        raise AdoptError(f"{path.name} that came back cannot be read: {error}") from error
     if not isinstance(fields, dict) or set(fields) != set(keys):
         raise AdoptError(f"{path.name} that came back is not what was asked for")
     return {key: _printable(value) if isinstance(value, str) else value for key, value in fields.items()}

@@ -22,6 +22,9 @@ from twofold.recipe.source import DataSpec
 from twofold.recipe.task import Task, task_of
 from twofold.recipe.training import Constant, DefaultInitial, Initial, Schedule, Training
 
+NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}")
+NAME_RULE = "`name` must be fit for a folder: 1 to 100 characters, no slash, no point in front"
+"""What a recipe may be called, as an expression and in words."""
 HEAD = ("layer", "x", "y", "parameters", "count", "gradient dy → dx")
 """The heads of the table that a notebook shows."""
 
@@ -50,10 +53,8 @@ class Recipe(Part):
     @field_validator("name")
     @classmethod
     def _names_a_folder(cls, name: str) -> str:
-        if not re.fullmatch(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}", name):
-            raise ValueError(
-                f"`name` must be fit for a folder: 1 to 100 characters, no slash, no point in front; got {name[:60]!r}"
-            )
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{NAME_RULE}; got {name[:60]!r}")
         return name
 
     @model_validator(mode="after")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import Field, ValidationError
 
 from twofold.errors import Fault, RecipeError, UserError
-from twofold.plain import native, whole
+from twofold.plain import Parsed, native
 from twofold.recipe.base import Part
 from twofold.recipe.faults import explain
 from twofold.recipe.layer import LayerSpec
@@ -26,18 +27,28 @@ def stacked(layers: Iterable[LayerSpec | Mapping[str, object]], shape: Sequence[
     A layer is what a recipe holds, or a table such as `{"kind": "dense", "units": 20}`. Raises `RecipeError` with every
     fault of the layers, and `UserError` for a shape with anything but whole numbers of at least 1.
     """
-    if not all(not isinstance(size, bool) and (whole(size) or 0) > 0 for size in shape):
-        raise UserError(f"`shape` must hold whole numbers of at least 1, those of one sample; got {tuple(shape)}")
+    shape = plain_shape(shape)
     raw = {"layers": [native(_table(layer)) for layer in layers]}
     try:
         stack = _Stack.model_validate(raw)
     except ValidationError as error:
         faults = [Fault(".".join(map(str, path)), rule, remedy) for path, rule, remedy in explain(error, raw)]
         raise RecipeError(faults) from error
-    nodes, _, refused = walk(tuple(map(int, shape)), stack.layers)
+    nodes, _, refused = walk(shape, stack.layers)
     if refused:
         raise RecipeError([Fault(f"layers.{fault.layer}", fault.rule, fault.remedy) for fault in refused])
     return Network(tuple(nodes))
+
+
+def plain_shape(shape: object) -> tuple[int, ...]:
+    """The shape of a sample, without the batch, as plain numbers. Raises `UserError` for anything else."""
+    try:
+        sizes = [0 if isinstance(size, bool) else operator.index(size) for size in cast(Iterable[Parsed], shape)]
+    except TypeError:
+        sizes = [0]
+    if not sizes or min(sizes) < 1:
+        raise UserError(f"`shape` must hold whole numbers of at least 1, those of one sample; got {shape!r}")
+    return tuple(sizes)
 
 
 def _table(layer: LayerSpec | Mapping[str, object]) -> Mapping[str, object]:

@@ -68,9 +68,9 @@ class TorchPass:
 
 
 def as_tensor(array: Array) -> Tensor:
-    """An array as a tensor in the same memory; a copy if the array is read-only or strided."""
-    plain = array.flags.writeable and array.flags.c_contiguous
-    return torch.from_numpy(array if plain else np.array(array, order="C"))
+    """An array as a tensor in the same memory; a copy if it is read-only, strided, or of the other order of bytes."""
+    plain = array.flags.writeable and array.flags.c_contiguous and array.dtype.isnative
+    return torch.from_numpy(array if plain else np.array(array, array.dtype.newbyteorder("="), order="C"))
 
 
 def aligned(tensor: Tensor) -> Tensor:

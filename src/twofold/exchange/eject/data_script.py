@@ -112,10 +112,14 @@ SCORED
 
 def compare(engine, losses, weights):
     """Say whether this was the run that was expected: the first losses, and the weights at the end, bit by bit."""
-    first = EXPECTED["losses"]
-    gap = max((abs(a - b) / max(abs(b), 1e-12) for a, b in zip(losses, first)), default=0.0)
-    print(f"largest relative gap of the first {len(first)} losses: {gap:.1e}")
+    gaps = [abs(a - b) / max(abs(b), 1e-12) for a, b in zip(losses, EXPECTED["losses"])]
+    gap = float(np.max(gaps, initial=0.0))  # NaN where a loss is NaN
+    if gaps:
+        print(f"largest relative gap of the first {len(gaps)} losses: {gap:.1e}")
     wanted = EXPECTED["weights_sha256"].get(engine)
+    if wanted is None and not gaps:
+        print("nothing compared: the samples were not at hand when the scripts were written")
+        return False
     if wanted is None:
         same = gap <= EXPECTED["tolerance"]
         print("the same start as expected" if same else "NOT the start that was expected")

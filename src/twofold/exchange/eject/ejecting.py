@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -14,13 +10,14 @@ import numpy as np
 
 from twofold.arrays import Array, digest
 from twofold.data import Batches, Dataset, at_hand
+from twofold.data.images import training_count
 from twofold.engine.threads import few_threads
 from twofold.errors import UserError
 from twofold.exchange.eject.data_script import data_script
 from twofold.exchange.eject.deciding import check_decided, decides
 from twofold.exchange.eject.numpy_script import numpy_scripts
 from twofold.exchange.eject.torch_script import torch_script
-from twofold.exchange.files import check_new, write_new
+from twofold.exchange.files import check_new, new_folder, write_new
 from twofold.plain import Plain
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Palindromes, PublishedImages
@@ -78,31 +75,20 @@ def eject(
     check_new(folder)
     wanted = not isinstance(recipe.data, PublishedImages) if samples is None else samples
     dataset = None
-    if at_hand(recipe.data) and (wanted or _whitens(recipe)):
+    counted = run or recipe.training.steps is not None or isinstance(recipe.data, PublishedImages)
+    if at_hand(recipe.data) and (wanted or _whitens(recipe) or not counted):
         recipe, dataset = prepare(recipe, watching(watcher))
     check_decided(recipe, dataset is not None and wanted)
     scripts = {**numpy_scripts(recipe), "train_torch.py": torch_script(recipe), "data.py": data_script(recipe)}
     expected, start = _expected(recipe, dataset if wanted else None, run, dataset)
-    with _whole_folder(folder) as unfinished:
+    with new_folder(folder) as filling:
         for name, text in scripts.items():
-            write_new(unfinished / name, text)
-        np.savez(unfinished / "start.npz", allow_pickle=False, **start)
+            write_new(filling / name, text)
+        np.savez(filling / "start.npz", allow_pickle=False, **start)
         if dataset is not None and wanted:
-            np.savez(unfinished / "samples.npz", allow_pickle=False, **_samples(recipe, dataset))
-        write_new(unfinished / EXPECTED, json.dumps(expected, indent=2, ensure_ascii=False) + "\n")
+            np.savez(filling / "samples.npz", allow_pickle=False, **_samples(recipe, dataset))
+        write_new(filling / EXPECTED, json.dumps(expected, indent=2, ensure_ascii=False) + "\n")
     return folder
-
-
-@contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to be filled that takes the name at the end: a process that is killed leaves nothing under it."""
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.mkdir()
-        yield unfinished
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def scripts_of(run: Run, folder: Path) -> bool:
@@ -161,11 +147,11 @@ def _expected(
         raise UserError("its first layer begins as the whitening of the training images, which are not at hand")
     state = initial_state(recipe.model, None if dataset is None else dataset.train)
     start = {name: array.astype(recipe.training.dtype) for name, array in state.weights().items()}
-    losses, steps, every = list[float](), recipe.training.steps or 0, 0
+    losses, steps, every = list[float](), _steps(recipe, run, dataset), 0
     if samples is not None:
         train = samples.astype(recipe.training.dtype).train
         batches = Batches(plain, train)
-        steps, every = batches.length, batches.evaluate_every
+        every = batches.evaluate_every
         engine = build_engine("numpy", plain)
         engine.load(state)
         with few_threads(recipe, len(train)), np.errstate(all="ignore"):
@@ -189,6 +175,22 @@ def _expected(
     if run:
         expected["versions"] = dict(run.record.circumstances.versions)
     return expected, start
+
+
+def _steps(recipe: Recipe, run: Run | None, dataset: Dataset | None) -> int:
+    """The steps of the training. Raises `UserError` where it takes epochs of samples that nobody has counted."""
+    if recipe.training.steps is not None:
+        return recipe.training.steps
+    if run is not None:
+        return recipe.training.length(run.record.data.samples["train"])
+    if dataset is not None:
+        return recipe.training.length(len(dataset.train))
+    if isinstance(recipe.data, PublishedImages):
+        return recipe.training.length(training_count(recipe.data))
+    raise UserError(
+        f"how many steps `training.epochs` = {recipe.training.epochs} takes is not known without the samples, which "
+        "are not at hand; set `training.steps`"
+    )
 
 
 def _samples(recipe: Recipe, dataset: Dataset) -> dict[str, Array]:

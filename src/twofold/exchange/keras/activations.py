@@ -42,9 +42,9 @@ def activate(call: Call) -> None:
 
 def activation(call: Call, name: str, settings: Mapping[str, Parsed]) -> None:
     """Add an activation by its name; a softmax at the model's end is part of cross-entropy and adds no layer."""
-    if name in ("softmax", "log_softmax") and call.last:
+    if (name == "softmax" or name == "log_softmax") and call.last:
         call.reading.chain.loss = "cross_entropy"
-        call.reading.soft = name == "softmax"
+        call.reading.end = name
         return
     if name == "softmax":
         call.add(specs.Softmax())

@@ -16,6 +16,7 @@ from twofold.exchange.keras.call import Call, Converter, Reading
 from twofold.exchange.keras.converters import CONVERTERS, NEAREST
 from twofold.exchange.keras.proving import Witness, in_double, keras_module, prove
 from twofold.exchange.keras.reading import KerasFile, KerasLayer, read_keras
+from twofold.exchange.samples import numbers_of
 from twofold.streams import stream
 
 SAMPLES = 8
@@ -68,7 +69,12 @@ def converted(file: KerasFile, witness: Witness, x: Array, converters: Mapping[s
     for number, (layer, y) in enumerate(zip(layers, outputs, strict=True)):
         last = all(other.kind == "Dropout" for other in layers[number + 1 :])
         call = Call(layer, number, before, y, reading, last)
-        converters[layer.kind](call)
+        try:
+            converters[layer.kind](call)
+        except (KeyError, ValueError, TypeError) as error:  # settings that are missing or of another kind
+            raise AdoptError(
+                f"its settings are none that it can have: {error!r:.200}", layer=layer.name, operator=layer.kind
+            ) from error
         before = y
     return reading
 
@@ -82,10 +88,7 @@ def _channels_last(layers: list[KerasLayer]) -> bool:
 def _sample(file: KerasFile, shape: tuple[int, ...] | None, sample: ArrayLike | None) -> Array:
     """A batch as the model takes it: the user's, or random numbers of the shape that the file or the user says."""
     if sample is not None:
-        x = np.asarray(sample, np.float64)
-        if x.ndim < 2 or 0 in x.shape or not np.isfinite(x).all():
-            raise AdoptError(f"`sample` must be a batch of finite numbers, (N, ...); got {x.shape}")
-        return x
+        return numbers_of(sample).astype(np.float64)
     entry = next((layer.config for layer in file.layers if layer.kind == "InputLayer"), {})
     sizes = shape or tuple((entry.get("batch_shape") or (None,))[1:])
     if not sizes or any(not isinstance(size, int) or size < 1 for size in sizes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 
@@ -30,8 +30,8 @@ class Reading:
     """Where each of our numbers is in Keras's vector, after an image with channels last was flattened."""
     loops: dict[int, tuple[int, Tensors]] = field(default_factory=dict)
     """By the number of each of our layers with arrays: the number of Keras's layer, and how its arrays become ours."""
-    soft: bool = False
-    """Whether the model ends with the softmax that belongs to cross-entropy."""
+    end: Literal["", "softmax", "log_softmax"] = ""
+    """The activation at the model's end that belongs to cross-entropy."""
 
     def ours(self, y: Array) -> Array:
         """Keras's numbers at this place, with axes and order as ours."""

@@ -24,7 +24,7 @@ def _dense(call: Call) -> None:
         return {"weight": kernel.T} | ({"bias": arrays[1]} if bias else {})
 
     call.reading.order = None
-    shown = call.config["activation"] in ("linear", None)
+    shown = call.config.get("activation") in ("linear", None)
     call.add(specs.Dense(units=int(call.config["units"]), bias=bias), tensors, shown)
     activate(call)
 
@@ -45,6 +45,11 @@ def _flatten(call: Call) -> None:
 
 def _dropout(call: Call) -> None:
     call.only(noise_shape=None)
+    if call.reading.end:
+        call.refuse(
+            f"it drops what the {call.reading.end} at the model's end gives, which is part of cross-entropy",
+            "Leave it out, or put it before the last layer with weights",
+        )
     call.add(specs.Dropout(p=float(call.config["rate"])))
 
 

@@ -46,11 +46,15 @@ LR = 0.05
 
 def keras_module() -> ModuleType:
     """Keras, on PyTorch where the user names no backend. Raises `MissingExtraError` where it is not installed."""
+    named = "KERAS_BACKEND" in os.environ
     os.environ.setdefault("KERAS_BACKEND", "torch")
     try:
         import keras
     except ImportError as error:
         raise MissingExtraError("keras", "keras", "Adopting a Keras file") from error
+    finally:
+        if not named:  # Keras reads it while it is imported
+            del os.environ["KERAS_BACKEND"]
     return keras
 
 
@@ -221,9 +225,10 @@ def _forward(
 ) -> None:
     """Compare the end of the chain; the layers before it were compared while they were read."""
     y = witness.plain(theirs[-1])
-    if reading.soft:
-        e = np.exp(ours[-1] - ours[-1].max(axis=-1, keepdims=True))
-        ours = [*ours[:-1], e / e.sum(axis=-1, keepdims=True)]
+    if reading.end:
+        z = ours[-1] - ours[-1].max(axis=-1, keepdims=True)
+        logs = z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+        ours = [*ours[:-1], np.exp(logs) if reading.end == "softmax" else logs]
     ledger.compare("forward", reading.chain.links[-1].label, ours[-1], y, step)
 
 
@@ -257,7 +262,7 @@ class _Pair:
         ours = self.engine.step(Batch(_entered(x, self.reading.chain), target, LR, {}, step))
         theirs = witness.outputs(x, training=True)
         _forward(self.ledger, witness, self.reading, list(ours.outputs.values()), theirs, step + 1)
-        value, gradients = witness.gradients(theirs[-1], target, kind, self.reading.soft)
+        value, gradients = witness.gradients(theirs[-1], target, kind, self.reading.end == "softmax")
         self.ledger.compare("loss", kind, np.asarray(ours.loss), value, step + 1)
         filled = [
             [np.zeros_like(a) if g is None else g for a, g in zip(witness.arrays(n), of, strict=True)]

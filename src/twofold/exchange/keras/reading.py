@@ -60,7 +60,9 @@ def read_keras(path: Path) -> KerasFile:
             text, weights = _member(packed, CONFIG, MOST_TEXT), _member(packed, WEIGHTS, MOST_BYTES)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except AdoptError:
+        raise
+    except Exception as error:  # whatever zipfile and its decompressors raise for a damaged file
         raise AdoptError(f"{path} is damaged or no Keras file: {error}") from error
     try:
         config = json.loads(text)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from twofold.arrays import Array
 from twofold.exchange import kinds as specs
+from twofold.exchange.chain import same_padding
 from twofold.exchange.keras.activations import activate
 from twofold.exchange.keras.call import Call
 from twofold.recipe.base import Pair
@@ -26,7 +27,7 @@ def conv(call: Call) -> None:
         padding=_plain(_padding(call, kernel, stride, dilation)), dilation=_plain(dilation),
         groups=int(call.config.get("groups", 1)), bias=bias,
     )  # fmt: skip
-    call.add(spec, tensors, call.config["activation"] in ("linear", None))
+    call.add(spec, tensors, call.config.get("activation") in ("linear", None))
     activate(call)
 
 
@@ -89,10 +90,7 @@ def _padding(call: Call, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
     if call.config["padding"] != "same":
         call.refuse(f"its padding is {call.config['padding']!r}", "The nearest is 'valid' or 'same'")
     sizes = call.reading.chain.shape[1:]
-    totals = [
-        max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
-        for size, k, s, d in zip(sizes, kernel, stride, dilation, strict=True)
-    ]
+    totals = [same_padding(*axis) for axis in zip(sizes, kernel, stride, dilation, strict=True)]
     if any(total % 2 for total in totals):
         front, behind = tuple(t // 2 for t in totals), tuple(t - t // 2 for t in totals)
         call.refuse(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from twofold.exchange.onnx.names import RECIPE, VECTOR, onnx_module
 from twofold.exchange.onnx.reading import read_model
 from twofold.exchange.onnx.writing import unpacked
 from twofold.exchange.proof import Ledger, Proof
+from twofold.foreign import parse_json
 from twofold.recipe import Model, Recipe
 from twofold.recipe.files import loads
 from twofold.recipe.layer import LayerSpec
@@ -88,8 +88,8 @@ def prove(graph: Graph, chain: Chain, model: Model, vector: str | None = None) -
         witness += f"; {runtime}"
         ledger.compare("onnxruntime", graph.end, _file_outputs(chain, engine.predict(chain.x)), theirs)
     if vector is not None:
-        x, y = _vector(vector)
-        ledger.compare("test vector", graph.end, engine.predict(x.reshape(len(x), *chain.x.shape[1:])), y)
+        x, y = _vector(vector, chain.x.shape[1:])
+        ledger.compare("test vector", graph.end, engine.predict(x), y)
     return ledger.proof(witness, 0, tuple(notes))
 
 
@@ -122,11 +122,13 @@ def _run(graph: Graph) -> tuple[Array, str] | str:
     return np.asarray(y), f"onnxruntime {onnxruntime.__version__}"
 
 
-def _vector(text: str) -> tuple[Array, Array]:
+def _vector(text: str, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """The samples of a test vector, each of `shape`, and the outputs that belong to them."""
     try:
-        held = json.loads(text)
-        return unpacked(held["x"], MOST_VECTOR), unpacked(held["y"], MOST_VECTOR)
-    except (ValueError, KeyError, TypeError) as error:
+        held = parse_json(text)
+        x, y = unpacked(held["x"], MOST_VECTOR), unpacked(held["y"], MOST_VECTOR)
+        return x.reshape(len(x), *shape), y
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise AdoptError(f"its test vector is damaged: {error}", layer=VECTOR, operator="metadata") from error
 
 

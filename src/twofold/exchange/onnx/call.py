@@ -67,6 +67,13 @@ class Call:
             self.refuse(f"its {what} is computed of the sample, and no weight of the file")
         return array
 
+    def number(self, position: int, what: str) -> float | None:
+        """The constant of one number at an input; `None` where there is none."""
+        array = self.maybe(position, what)
+        if array is not None and array.size != 1:
+            self.refuse(f"its {what} is {array.shape}", "The nearest is one number")
+        return None if array is None else float(array.reshape(()))
+
     def only(self, **defaults: object) -> None:
         """Refuse the node where one of these attributes has another value, which no layer here has."""
         for name, value in defaults.items():

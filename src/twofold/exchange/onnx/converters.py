@@ -10,6 +10,7 @@ from twofold.arrays import Array
 from twofold.exchange import kinds as specs
 from twofold.exchange.chain import Chain
 from twofold.exchange.onnx.call import Call, Converter
+from twofold.exchange.onnx.columns import Wires
 from twofold.exchange.onnx.graph import attributes_of
 from twofold.exchange.onnx.nearest import NEAREST
 from twofold.exchange.onnx.norms import (
@@ -21,6 +22,7 @@ from twofold.exchange.onnx.norms import (
 )
 from twofold.exchange.onnx.recurrent import recurrent, transposed
 from twofold.exchange.onnx.windows import average_pool, conv, global_average_pool, max_pool, plane_mean, reduce_mean
+from twofold.exchange.proof import without_ones
 from twofold.recipe.layer import LayerSpec
 
 
@@ -31,6 +33,8 @@ def _gemm(call: Call, chain: Chain) -> str | None:
     weight = call.held(1, "weight")
     weight = weight if call.attributes.get("transB", 0) else weight.T
     bias = call.maybe(2, "bias")
+    if bias is not None and bias.size not in (1, len(weight)):
+        call.refuse(f"its bias is {bias.shape}", f"The nearest is one number a unit, ({len(weight)},)")
     return _dense(call, chain, weight, bias, call.node.output[0])
 
 
@@ -127,10 +131,10 @@ def _dropout_attribute(call: Call, chain: Chain) -> None:
 
 def _dropout(call: Call, chain: Chain) -> None:
     """Since version 12 its share is an input."""
-    ratio, training = call.maybe(1, "ratio"), call.maybe(2, "training_mode")
-    if training is not None and bool(training):
+    ratio, training = call.number(1, "ratio"), call.number(2, "training_mode")
+    if training:
         call.refuse("training_mode is set: it drops whenever it runs", "The nearest is training_mode = false")
-    _dropout_of(call, chain, 0.5 if ratio is None else float(ratio))
+    _dropout_of(call, chain, 0.5 if ratio is None else ratio)
 
 
 def _dropout_of(call: Call, chain: Chain, p: float) -> None:
@@ -147,14 +151,10 @@ def _flatten(call: Call, chain: Chain) -> None:
         chain.flatten(call.label, call.operator, call.y, call.node.output[0])
     elif not chain.links:
         chain.begin_as(call.y)
-    elif _without_ones(call.y.shape) != _without_ones(call.x.shape):
+    elif without_ones(call.y.shape[1:]) != without_ones(call.x.shape[1:]):
         call.refuse(
             f"{call.x.shape} becomes {call.y.shape} between layers", "The nearest is a flatten before a dense layer"
         )
-
-
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(size for size in shape[1:] if size != 1)
 
 
 def _nothing(call: Call, chain: Chain) -> None:
@@ -168,8 +168,13 @@ def _unchanged(call: Call, chain: Chain) -> None:
 
 
 def _cast(call: Call, chain: Chain) -> None:
-    """Add no layer for a cast that keeps every number: to a floating-point type, or to whole numbers for a table."""
-    if not np.array_equal(call.x, call.y):
+    """Add no layer for a cast that keeps every number: to a floating-point type, or to whole numbers for a table.
+
+    Which numbers the sample happens to hold does not count: whole ones would pass a cast that rounds all others.
+    """
+    reader = Wires(call.graph.readers, call.graph.constants, call.x.ndim).follow(call.node.output[0])
+    codes = reader is not None and reader.op_type == "Gather"
+    if not np.array_equal(call.x, call.y) or not (codes or np.can_cast(call.x.dtype, call.y.dtype)):
         call.refuse("it rounds the numbers that pass", "The nearest is a network of one floating-point type")
 
 
@@ -187,7 +192,8 @@ def _gather(call: Call, chain: Chain) -> None:
 
 def _clip(call: Call, chain: Chain) -> None:
     """From 0 on it is a ReLU; before the first layer it belongs to the file's own scaling."""
-    if chain.links and np.array_equal(call.y, np.maximum(call.x, 0)) and not _has_upper_end(call):
+    least = call.number(1, "min") if call.since >= 11 else call.attributes.get("min")
+    if chain.links and least == 0 and not _has_upper_end(call):
         call.add(chain, specs.Relu())
     else:
         _preprocessing(call, chain)
@@ -195,15 +201,16 @@ def _clip(call: Call, chain: Chain) -> None:
 
 def _max(call: Call, chain: Chain) -> None:
     """The larger of a number and 0 is a ReLU."""
-    if not np.array_equal(call.y, np.maximum(call.x, 0)):
+    others = [call.held(place, "bound") for place, name in enumerate(call.node.input) if name != call.source]
+    if not others or any(other.any() for other in others) or call.y.shape != call.x.shape:
         call.refuse("it takes the largest of several numbers", "The nearest is `relu`, the larger of x and 0")
     call.add(chain, specs.Relu())
 
 
 def _has_upper_end(call: Call) -> bool:
     """Whether a `Clip` has an upper end that a number of 32 bits can exceed."""
-    most = call.maybe(2, "max") if call.since >= 11 else call.attributes.get("max")
-    return most is not None and float(most) < float(np.finfo(np.float32).max)
+    most = call.number(2, "max") if call.since >= 11 else call.attributes.get("max")
+    return most is not None and most < float(np.finfo(np.float32).max)
 
 
 def _preprocessing(call: Call, chain: Chain) -> None:

@@ -61,7 +61,11 @@ def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS, *,
                 f"of this operator the versions {known} are known" if known else "no layer of a recipe expresses it"
             )
             call.refuse(reason, nearest_to(node.op_type))
-        name = convert(call, chain) or node.output[0]
+        try:
+            name = convert(call, chain) or node.output[0]
+        except (KeyError, ValueError, TypeError) as error:  # attributes that are missing or of another kind
+            reason = f"its attributes are none that a layer has: {error!r:.200}"
+            raise AdoptError(reason, layer=call.label, operator=call.operator) from error
     _check_end(graph, chain, ours)
     return chain
 

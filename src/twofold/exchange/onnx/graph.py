@@ -16,6 +16,7 @@ from twofold.exchange.onnx.columns import Columns, Wires, columns_of
 from twofold.exchange.onnx.names import Attribute, onnx_module
 from twofold.exchange.onnx.reading import array_of, opset_of
 from twofold.exchange.onnx.reference import check_sizes, every_tensor
+from twofold.exchange.samples import numbers_of
 from twofold.streams import stream
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Graph:
         kind = self.entry.type.tensor_type
         batch, *sizes = [_size(dim) for dim in kind.shape.dim] or [None]
         if sample is not None:
-            return np.asarray(sample)
+            return numbers_of(sample)
         if shape is None:
             for index, size in enumerate(sizes, start=1):
                 if size is None:
@@ -136,6 +137,8 @@ class Graph:
         doubled = retyped(self.model, double=True)
         kind = next(e for e in doubled.graph.input if e.name == self.entry.name).type.tensor_type.elem_type
         feed = self.x.astype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+        if not np.array_equal(feed, self.x):
+            raise AdoptError(f"`sample` must hold numbers of the input's type, {feed.dtype}", layer=self.entry.name)
         return every_tensor(doubled, {self.entry.name: feed})
 
     def _size_like(self) -> set[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
+from twofold.arrays import Array
 from twofold.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -22,6 +26,12 @@ Attribute: TypeAlias = Any
 """An attribute of a node: a number, a text, or a list of either, as its operator says and the checker saw to."""
 ORDERS: dict[str, list[int]] = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
 """Places among our gates of ONNX's gates in their order: i, o, f, c among i, f, g, o, and z, r, h among r, z, n."""
+
+
+def reordered(array: Array, order: Sequence[int]) -> Array:
+    """The blocks of a recurrent layer's array, one a gate, in another order."""
+    blocks = np.split(array, len(order))
+    return np.concatenate([blocks[index] for index in order])
 
 
 def onnx_module() -> ModuleType:

@@ -11,7 +11,7 @@ from twofold.exchange import kinds as specs
 from twofold.exchange.chain import Chain, Link
 from twofold.exchange.onnx.call import Call
 from twofold.exchange.onnx.graph import attributes_of
-from twofold.exchange.onnx.names import ORDERS
+from twofold.exchange.onnx.names import ORDERS, reordered
 from twofold.recipe.layer import LayerSpec
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _check(call: Call) -> None:
 
 
 def _spec(call: Call, output: Steps) -> LayerSpec:
-    units, bias = int(call.attributes["hidden_size"]), call.maybe(3, "bias") is not None
+    units, bias = _units(call), call.maybe(3, "bias") is not None
     match call.node.op_type:
         case "LSTM":
             return specs.Lstm(units=units, output=output, bias=bias)
@@ -96,18 +96,21 @@ def _spec(call: Call, output: Steps) -> LayerSpec:
     return specs.Rnn(units=units, output=output, bias=bias, nonlinearity=nonlinearity)
 
 
+def _units(call: Call) -> int:
+    """The count of units, which the attribute hidden_size may leave to the recurrent weight, (1, gates, units)."""
+    recurrence = call.held(2, "R")
+    if recurrence.ndim != 3:
+        call.refuse(f"its R is {recurrence.shape}", "It is (1, gates of all units, units)")
+    return int(call.attributes.get("hidden_size", recurrence.shape[2]))
+
+
 def _tensors(call: Call) -> dict[str, Array]:
     """The weights with the gates in our order."""
-    order = np.argsort(ORDERS[call.node.op_type.lower()])
+    order = [int(place) for place in np.argsort(ORDERS[call.node.op_type.lower()])]
     held = {"weight_ih": call.held(1, "W")[0], "weight_hh": call.held(2, "R")[0]}
     if (biases := call.maybe(3, "bias")) is not None:
         held["bias_ih"], held["bias_hh"] = np.split(biases[0], 2)
-
-    def reordered(array: Array) -> Array:
-        blocks = np.split(array, len(order))
-        return np.concatenate([blocks[index] for index in order])
-
-    return {name: reordered(array) for name, array in held.items()}
+    return {name: reordered(array, order) for name, array in held.items()}
 
 
 def _states(call: Call) -> tuple[str, Steps]:
@@ -116,7 +119,7 @@ def _states(call: Call) -> tuple[str, Steps]:
     read = [name for name in (states, last, memory) if name and (graph.users(name) or name == graph.end)]
     if len(read) != 1 or read[0] == memory:
         call.refuse("more than one of its outputs is read", "Read the states, or the last one")
-    name, batch, units = read[0], len(graph.x), int(call.attributes["hidden_size"])
+    name, batch, units = read[0], len(graph.x), _units(call)
     steps = call.x.shape[1 if call.attributes.get("layout", 0) else 0]
     axis = None if name == last else 0
     while graph.values[name].shape != (batch, units):

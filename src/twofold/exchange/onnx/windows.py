@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twofold.exchange import kinds as specs
-from twofold.exchange.chain import Chain
+from twofold.exchange.chain import Chain, same_padding
 from twofold.exchange.onnx.call import Call
 from twofold.recipe.base import Pair
 from twofold.recipe.windows import steps
@@ -53,7 +53,7 @@ def _padding(call: Call, kernel: Sequence[int], stride: Pair, dilation: Pair) ->
     if auto == "VALID":
         return 0, 0
     if auto in ("SAME_UPPER", "SAME_LOWER"):
-        pads = [_same(*axis) for axis in zip(call.x.shape[2:], kernel, stride, dilation, strict=True)]
+        pads = [same_padding(*axis) for axis in zip(call.x.shape[2:], kernel, stride, dilation, strict=True)]
         begin, end = [total // 2 for total in pads], [total - total // 2 for total in pads]
     else:
         sides = [int(side) for side in call.attributes.get("pads", (0, 0, 0, 0))]
@@ -62,11 +62,6 @@ def _padding(call: Call, kernel: Sequence[int], stride: Pair, dilation: Pair) ->
         reason = f"its padding is {tuple(begin)} in front and {tuple(end)} behind"
         call.refuse(reason, "The nearest is as much on both sides")
     return begin[0], begin[1]
-
-
-def _same(size: int, kernel: int, stride: int, dilation: int) -> int:
-    """The zeros with which ⌈size / stride⌉ windows lie along an axis."""
-    return max(0, (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size)
 
 
 def max_pool(call: Call, chain: Chain) -> None:
@@ -91,7 +86,7 @@ def _pool_padding(call: Call, kernel: Pair, stride: Pair, dilation: Pair) -> tup
     """Padding, and whether the windows are rounded up: some files say the latter by more padding behind."""
     sides = [int(side) for side in call.attributes.get("pads", (0, 0, 0, 0))]
     rows, columns = sides[:2]
-    if "auto_pad" not in call.attributes and sides[:2] != sides[2:]:
+    if call.attributes.get("auto_pad", "NOTSET") == "NOTSET" and sides[:2] != sides[2:]:
         axes = zip(call.x.shape[2:], kernel, stride, (rows, columns), dilation, strict=True)
         if tuple(steps(*axis, True) for axis in axes) == call.y.shape[2:]:
             return (rows, columns), True

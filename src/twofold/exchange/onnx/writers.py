@@ -10,7 +10,7 @@ import numpy as np
 
 from twofold.arrays import Array, Arrays
 from twofold.exchange import kinds as specs
-from twofold.exchange.onnx.names import ORDERS, onnx_module
+from twofold.exchange.onnx.names import ORDERS, onnx_module, reordered
 from twofold.recipe.network import Node
 
 if TYPE_CHECKING:
@@ -164,9 +164,9 @@ def _recurrent(graph: Graph, node: Node, held: Arrays) -> None:
     graph.add("Transpose", [graph.last], f"{name}.time_first", perm=[1, 0, 2])
     inputs = [graph.last]
     for part in ("weight_ih", "weight_hh"):
-        inputs.append(graph.tensor(f"{name}.{part}", _reordered(held[part], order)[None]))
+        inputs.append(graph.tensor(f"{name}.{part}", reordered(held[part], order)[None]))
     if spec.bias:
-        biases = np.concatenate([_reordered(held[part], order) for part in ("bias_ih", "bias_hh")])
+        biases = np.concatenate([reordered(held[part], order) for part in ("bias_ih", "bias_hh")])
         inputs.append(graph.tensor(f"{name}.biases", biases[None]))
     attributes: dict[str, object] = {"hidden_size": spec.units}
     if node.kind == "gru":
@@ -185,11 +185,6 @@ def _recurrent(graph: Graph, node: Node, held: Arrays) -> None:
         graph.add("ReduceMean", [graph.last, over], f"{name}.output", keepdims=0)
         return
     graph.add("Transpose", [graph.last], f"{name}.output", perm=[1, 0, 2])
-
-
-def _reordered(array: Array, order: list[int]) -> Array:
-    blocks = np.split(array, len(order))
-    return np.concatenate([blocks[index] for index in order])
 
 
 def _embedding(graph: Graph, node: Node, held: Arrays) -> None:

@@ -45,7 +45,7 @@ def onnx_model(
     """
     onnx = onnx_module()
     network, dtype = recipe.network, np.dtype(recipe.training.dtype)
-    shape = _known(network)
+    shape = known_shape(network)
     free = _takes_any_length(network)
     sizes: list[str | int | None] = [BATCH, *((LENGTH, *shape[1:]) if free else shape)]
     graph = Graph(dtype)
@@ -83,7 +83,8 @@ def _renamed(graph: Graph) -> str:
     return "output"
 
 
-def _known(network: Network) -> tuple[int, ...]:
+def known_shape(network: Network) -> tuple[int, ...]:
+    """The shape of a sample. Raises `UserError` where only the data know how many features one has."""
     shape = network.input_shape
     if None in shape:
         raise UserError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from twofold.arrays import Array
 from twofold.errors import AdoptError
 from twofold.exchange.adopted import Adopted, Wanted, adopted
+from twofold.exchange.samples import numbers_of
 from twofold.exchange.torch.call import Converter
 from twofold.exchange.torch.converters import CONVERTERS, Key
 from twofold.exchange.torch.converting import converted
@@ -30,9 +30,10 @@ def adopt_module(
     converters: Mapping[Key, Converter] = CONVERTERS,
 ) -> Adopted:
     """The recipe, weights and proof of a module; see `twofold.adopt`."""
-    original = Original(module, batch_of(module, sample))
-    chain = converted(original, converters)
-    return adopted(chain, wanted.named(original.name), lambda model: prove(original, model, chain), _dtype(module))
+    with torch.random.fork_rng(devices=[]):  # dropout draws while the module is traced
+        original = Original(module, batch_of(module, sample))
+        chain = converted(original, converters)
+        return adopted(chain, wanted.named(original.name), lambda model: prove(original, model, chain), _dtype(module))
 
 
 def _dtype(module: nn.Module) -> str:
@@ -43,33 +44,19 @@ def _dtype(module: nn.Module) -> str:
 
 def batch_of(module: nn.Module, sample: ArrayLike | Tensor | None) -> Tensor:
     """A batch of `SAMPLES` samples, float64 or int64. Raises `AdoptError` for what is no batch of finite numbers."""
-    x = _tensor(module, sample)
-    if x.ndim < 2 or 0 in x.shape:
-        raise AdoptError(
-            f"`sample` must be a batch, (N, ...) with N of at least 1; got {tuple(x.shape)}",
-            nearest="For one sample x it is x[None]",
-        )
-    numbers = x.numpy()
-    if not np.isfinite(numbers).all():
-        raise AdoptError("`sample` holds NaN or infinity")
-    if len(x) >= SAMPLES:
-        return x[:SAMPLES].clone()
-    if x.is_floating_point() and any(isinstance(part, nn.Embedding) for part in module.modules()):  # codes among them
-        return torch.cat([x, x[torch.arange(SAMPLES - len(x)) % len(x)]])
-    return torch.cat([x, torch.from_numpy(_alike(numbers, SAMPLES - len(x)))])
-
-
-def _tensor(module: nn.Module, sample: ArrayLike | Tensor | None) -> Tensor:
     if sample is None:
         raise AdoptError(
             "`sample` is missing: the shape of one sample cannot be read off a module",
             operator=type(module).__name__,
             nearest="Give a batch as the module takes it: twofold.adopt(module, sample=torch.randn(8, 1, 28, 28))",
         )
-    x = torch.as_tensor(np.asarray(sample)) if not isinstance(sample, Tensor) else sample.detach().cpu()
-    if x.is_complex() or x.dtype == torch.bool:
-        raise AdoptError(f"`sample` must hold numbers; got {x.dtype}")
-    return x.to(torch.float64) if x.is_floating_point() else x.to(torch.int64)
+    numbers = numbers_of(sample)
+    x = torch.from_numpy(numbers)
+    if len(x) >= SAMPLES:
+        return x[:SAMPLES].clone()
+    if x.is_floating_point() and any(isinstance(part, nn.Embedding) for part in module.modules()):  # codes among them
+        return torch.cat([x, x[torch.arange(SAMPLES - len(x)) % len(x)]])
+    return torch.cat([x, torch.from_numpy(_alike(numbers, SAMPLES - len(x)))])
 
 
 def random_sample(shape: tuple[int, ...]) -> Array:

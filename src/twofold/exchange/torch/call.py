@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
-import torch
 from torch import Tensor, fx, nn
 
 from twofold.arrays import Array
@@ -52,10 +51,10 @@ class Call:
         """Raise `AdoptError` in the name of this operation."""
         raise AdoptError(reason, layer=self.label, operator=self.operator, nearest=nearest)
 
-    def add(self, chain: Chain, spec: LayerSpec, *, part: str = "", buffers: bool = False) -> None:
+    def add(self, chain: Chain, spec: LayerSpec, *, buffers: bool = False) -> None:
         """Put a layer at the end of the chain, with the module's own parameters where it has any.
 
-        `part` is appended to the layer's label; `buffers` adds the module's running statistics.
+        `buffers` adds the module's running statistics.
         """
         tensors, origins = dict[str, Array](), dict[str, str]()
         if isinstance(self.module, nn.Module):
@@ -68,8 +67,7 @@ class Call:
                     continue
                 tensors[name] = array_of(tensor)
                 origins[name] = f"{self.label}.{name}"
-        label = f"{self.label}{part}"
-        chain.add(Link(spec, label, self.operator, tensors, origins, self.node.name), self.y)
+        chain.add(Link(spec, self.label, self.operator, tensors, origins, self.node.name), self.y)
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,3 @@ def plain_pair(size: Value) -> int | Pair:
 def is_axis(axis: int, wanted: int, axes: int) -> bool:
     """Whether an axis, counted from either end, is the wanted one."""
     return axis % axes == wanted % axes
-
-
-def same_tensor(a: Array, b: Array) -> bool:
-    """Whether two arrays hold the same numbers."""
-    return a.shape == b.shape and bool(torch.equal(torch.from_numpy(a), torch.from_numpy(b)))

@@ -45,6 +45,9 @@ def _check_part(name: str, part: nn.Module) -> None:
     kind = type(part).__name__
     if any(isinstance(parameter, UninitializedParameter) for parameter in part.parameters(recurse=False)):
         raise AdoptError("it has no size yet", layer=name, operator=kind, nearest="Run the module once on a sample")
+    if any(tensor.is_meta for tensor in (*part.parameters(recurse=False), *part.buffers(recurse=False))):
+        nearest = 'Give it numbers: module.to_empty(device="cpu"), then load its weights'
+        raise AdoptError("it is on the meta device, which holds no numbers", layer=name, operator=kind, nearest=nearest)
     if parametrize.is_parametrized(part):
         raise AdoptError(
             "its weight is computed from other tensors, as by weight_norm or spectral_norm",

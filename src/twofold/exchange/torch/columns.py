@@ -41,8 +41,11 @@ def embedded_columns(original: Original, entry: fx.Node, values: Mapping[str, Va
     if not named or not whole:
         return None
     join = next(iter(branches[0].output.users))
-    parts, dim = (*join.args, join.kwargs.get("dim", 0))[:2] if join.args else (None, None)
-    if join.target not in JOINS or dim not in (-1, axes - 1) or parts != [branch.output for branch in branches]:
+    held = {"dim": join.kwargs.get("axis", 0), **join.kwargs, **dict(zip(("tensors", "dim"), join.args, strict=False))}
+    parts = held.get("tensors")
+    if join.target not in JOINS or held["dim"] not in (-1, axes - 1) or not isinstance(parts, list | tuple):
+        return None
+    if list(parts) != [branch.output for branch in branches]:
         return None
     if not all(branch.embedding for branch in branches[: len(branches) - 1]):
         return None

@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812  (PyTorch's usual name)
 
 from twofold.exchange import kinds as specs
 from twofold.exchange.chain import Chain, Link
+from twofold.exchange.proof import without_ones
 from twofold.exchange.torch.call import Call, Converter, is_axis
 from twofold.exchange.torch.recurrent import recurrent
 from twofold.exchange.torch.windows import (
@@ -46,7 +47,7 @@ def _plane_mean(call: Call, chain: Chain) -> fx.Node | None:
     if call.x.ndim != 4 or len(users) != 1 or users[0].target not in ("mean", torch.mean):
         return None
     end, y = users[0], call.values[users[0].name]
-    if not isinstance(y, np.ndarray) or _without_ones(y.shape) != _without_ones(call.x.shape[:2]):
+    if not isinstance(y, np.ndarray) or without_ones(y.shape) != without_ones(call.x.shape[:2]):
         return None
     if not chain.gives(specs.GlobalAvgPool2d(), y):
         return None
@@ -131,7 +132,7 @@ def _flatten(call: Call, chain: Chain) -> fx.Node | None:
         return None
     if call.y.ndim == 2:
         chain.flatten(call.label, call.operator, call.y, call.node.name)
-    elif chain.links and _without_ones(call.y.shape[1:]) == _without_ones(chain.shape):
+    elif chain.links and without_ones(call.y.shape[1:]) == without_ones(chain.shape):
         return None  # the same numbers in the same order, axes of size 1 more or less
     elif not chain.links:
         chain.begin_as(call.y.astype(np.float64))
@@ -139,10 +140,6 @@ def _flatten(call: Call, chain: Chain) -> fx.Node | None:
         reason = f"{call.x.shape} becomes {call.y.shape} between layers"
         call.refuse(reason, "The nearest is `flatten`; a change of form is taken before the first layer only")
     return None
-
-
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(size for size in shape if size != 1)
 
 
 def _nothing(call: Call, chain: Chain) -> None:

@@ -25,13 +25,12 @@ def converted(original: Original, converters: Mapping[Key, Converter] = CONVERTE
     Raises `AdoptError` at the first operation that no layer expresses, where the network branches, and where a tensor
     of the module takes no part.
     """
+    places = [node for node in original.traced.graph.nodes if node.op == "placeholder"]
+    if len(places) != 1:
+        names = ", ".join(f"`{node.name}`" for node in places) or "none"
+        raise AdoptError(f"it takes {len(places)} inputs ({names}); a network here takes one", operator=original.name)
     original.check_trace()
     values = original.evaluated(original.x)
-    graph = original.traced.graph
-    places = [node for node in graph.nodes if node.op == "placeholder"]
-    if len(places) != 1:
-        names = ", ".join(f"`{node.name}`" for node in places)
-        raise AdoptError(f"it takes {len(places)} inputs ({names}); a network here takes one", operator=original.name)
     chain = Chain(values[places[0].name].astype(np.float64), TOLERANCE)
     first = embedded_columns(original, places[0], values)
     if first:

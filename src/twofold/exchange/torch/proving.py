@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812  (PyTorch's usual name)
 from twofold.arrays import Array, Arrays
 from twofold.data.drawn import random_inputs
 from twofold.engine import Batch
+from twofold.errors import AdoptError
 from twofold.exchange.adopted import loaded_engine
 from twofold.exchange.chain import Chain, Link, weights_of
 from twofold.exchange.kinds import EmbedColumns, Embedding
@@ -20,6 +21,7 @@ from twofold.exchange.proof import STAGES, Ledger, Proof
 from twofold.exchange.torch.tracing import Original
 from twofold.numpy_engine import NumpyEngine
 from twofold.recipe import Model
+from twofold.recipe.base import Shape
 from twofold.recipe.optimizers import Sgd
 from twofold.streams import stream
 
@@ -27,19 +29,25 @@ TOLERANCE = 1e-9
 STEPS = 20
 LR = 0.05
 MOMENTUM = 0.9
+MOST_SQUARE = 1e30
+"""The mean square from which on the rate falls no further: it must stay above 0."""
 
 
 def prove(original: Original, model: Model, chain: Chain, steps: int = STEPS) -> Proof:
     """The proof: forward layer by layer, loss, every gradient and the state, in training steps side by side, float64.
 
-    Both start from the adopted weights and run freely, by SGD with momentum: nothing is synchronised on the way.
+    Both start from the adopted weights and run freely, by SGD with momentum: nothing is synchronised on the way. The
+    rate is `LR` for samples of ordinary size and falls with the mean square of larger ones, on which it would diverge.
+    Raises `AdoptError` where the original's own loss does not stay finite even so.
     """
-    engine = loaded_engine(model, weights_of(chain.links), Sgd(lr=LR, momentum=MOMENTUM))
+    lr = LR / max(1.0, _mean_square(original, model))
+    engine = loaded_engine(model, weights_of(chain.links), Sgd(lr=lr, momentum=MOMENTUM))
     ledger = Ledger(dict.fromkeys(STAGES, TOLERANCE))
-    pair = _Pair(original, engine, chain, torch.optim.SGD(original.parameters.values(), LR, MOMENTUM), ledger)
+    shapes = [node.output_shape for node in model.network.nodes]
+    pair = _Pair(original, engine, chain, shapes, torch.optim.SGD(original.parameters.values(), lr, MOMENTUM), ledger)
     with np.errstate(all="ignore"):
         pair.evaluate()
-        for batch in _batches(original, model, steps):
+        for batch in _batches(original, model, steps, lr):
             pair.step(batch, model.loss.kind)
         pair.evaluate()
     return ledger.proof(f"PyTorch {torch.__version__.split('+')[0]}, float64", steps)
@@ -51,6 +59,8 @@ class _Pair(NamedTuple):
     original: Original
     engine: NumpyEngine
     chain: Chain
+    shapes: list[Shape]
+    """What each of our layers gives of one sample."""
     optimizer: torch.optim.Optimizer
     ledger: Ledger
 
@@ -62,12 +72,18 @@ class _Pair(NamedTuple):
     def step(self, batch: Batch, loss: str) -> None:
         """Take one training step with both and compare every stage."""
         ledger, original, number = self.ledger, self.original, batch.step + 1
+        y, theirs = original.trained(torch.from_numpy(batch.x), batch.masks)
+        value = _loss(y, torch.from_numpy(batch.target), loss)
+        if not torch.isfinite(value):
+            raise AdoptError(
+                f"its own loss is not finite at training step {number} of the proof, so that nothing can be compared",
+                operator=original.name,
+                nearest="Give a sample of smaller numbers: scaled to a mean of 0 and a spread of 1",
+            )
         step = self.engine.step(batch._replace(x=self._input(batch.x), masks=self._masks(batch.masks)))
         outputs, gradients, state = step.outputs, step.gradients, self.engine.state()
         links = self.chain.links
-        y, theirs = original.trained(torch.from_numpy(batch.x), batch.masks)
         self._forward(list(outputs.values()), theirs, number)
-        value = _loss(y, torch.from_numpy(batch.target), loss)
         ledger.compare("loss", loss, np.asarray(step.loss), value.detach().numpy(), number)
         self.optimizer.zero_grad()
         value.backward()
@@ -85,9 +101,13 @@ class _Pair(NamedTuple):
                 self.ledger.compare("forward", link.label, y, theirs[link.output], step)
 
     def _masks(self, masks: Mapping[str, Array]) -> dict[str, Array]:
-        """The masks by our layers' names; `masks` has them by the names of the original's dropout nodes."""
-        places = {link.output: str(index) for index, link in enumerate(self.chain.links)}
-        return {places[name]: mask for name, mask in masks.items() if name in places}
+        """The masks by our layers' names; `masks` has them by the names of the original's dropout nodes.
+
+        Behind a global mean the original's have axes of size 1 that ours do not.
+        """
+        places = {link.output: index for index, link in enumerate(self.chain.links)}
+        ours = {places[name]: mask for name, mask in masks.items() if name in places}
+        return {str(place): mask.reshape(len(mask), *self.shapes[place]) for place, mask in ours.items()}
 
     def _input(self, x: Array) -> Array:
         """The sample in the form in which our first layer takes it."""
@@ -109,7 +129,13 @@ def _loss(y: Tensor, target: Tensor, kind: str) -> Tensor:
     return F.mse_loss(y, F.one_hot(target, y.shape[-1]).to(y.dtype))
 
 
-def _batches(original: Original, model: Model, steps: int) -> Iterator[Batch]:
+def _mean_square(original: Original, model: Model) -> float:
+    """The mean square of the sample's numbers; 1 where codes are among them, of which the batches draw others."""
+    codes = isinstance(model.layers[0], EmbedColumns) or not original.x.is_floating_point()
+    return 1.0 if codes else min(float((original.x**2).mean()), MOST_SQUARE)
+
+
+def _batches(original: Original, model: Model, steps: int, lr: float) -> Iterator[Batch]:
     """Random batches like the user's: numbers of equal mean and spread, whole numbers drawn from theirs, or codes."""
     x = original.x.numpy()
     n = len(x)
@@ -127,4 +153,4 @@ def _batches(original: Original, model: Model, steps: int) -> Iterator[Batch]:
             drawn = rng.choice(x.reshape(-1), x.shape)
         target = rng.integers(model.network.classes, size=n)
         masks = {name: rng.random(shapes[name]) >= p for name, p in original.dropouts.items()}
-        yield Batch(drawn, target, LR, masks, step)
+        yield Batch(drawn, target, lr, masks, step)

@@ -127,7 +127,7 @@ def _has_shape(call: Call, node: fx.Node, shape: tuple[int, ...]) -> bool:
 
 
 def _is_last_step(node: fx.Node, steps: int) -> bool:
-    if node.target is operator.getitem and isinstance(node.args[1], tuple):
+    if node.target is operator.getitem and isinstance(node.args[1], tuple) and len(node.args[1]) > 1:
         first, second, *rest = node.args[1]
         plain = slice(None)
         return first == plain and second in (-1, steps - 1) and all(index == plain for index in rest)

@@ -14,7 +14,6 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import final
 
-import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
@@ -25,6 +24,8 @@ from twofold.errors import AdoptError
 from twofold.exchange.torch.call import Value
 from twofold.exchange.torch.checking import check_module
 from twofold.exchange.torch.doubled import InDouble
+
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class _Shaped(fx.Proxy):
@@ -71,7 +72,12 @@ class _Tracer(fx.Tracer):
 
     def create_args_for_root(self, root_fn: Value, is_module: bool, concrete_args: Value = None) -> Value:
         """Arguments that have a default, as `hidden=None`, keep it; the others are inputs."""
-        wanted = [p for p in list(inspect.signature(root_fn).parameters.values())[1:] if p.default is p.empty]
+        parameters = list(inspect.signature(root_fn).parameters.values())[1:]
+        wanted = [p for p in parameters if p.default is p.empty]
+        if parameters and not any(p.kind in POSITIONAL for p in parameters):
+            names = ", ".join(f"`{p.name}`" for p in parameters)
+            nearest = "The nearest is one input by position, forward(self, x)"
+            raise AdoptError(f"its forward takes {names} by name only, or any number of inputs", nearest=nearest)
         if len(wanted) == 1 and wanted[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
             return super().create_args_for_root(lambda root, x: root_fn(root, x), is_module, concrete_args)
         return super().create_args_for_root(root_fn, is_module, concrete_args)
@@ -163,7 +169,7 @@ class Original:
         check_module(module)
         self.name = type(module).__name__
         self.x = x.to(torch.float64) if x.is_floating_point() else x
-        self._whole = copy.deepcopy(module).to(torch.float64)
+        self._whole = copy.deepcopy(module).to("cpu", torch.float64)
         _check_masks(trace(self._whole, self.x, training=False))
         self.traced = trace(self._whole, self.x, training=True)
         self.parameters = dict(self.traced.named_parameters())
@@ -188,6 +194,8 @@ class Original:
         with torch.no_grad(), InDouble():
             traced = _Run(self.traced.eval(), {}).run(self.x)
             whole = copy.deepcopy(self._whole).eval()(self.x)
+        if isinstance(whole, Tensor) and not torch.isfinite(whole).all():
+            raise AdoptError("the outputs are not finite", operator=self.name)
         if isinstance(traced, Tensor) and not (isinstance(whole, Tensor) and torch.equal(traced, whole)):
             raise AdoptError(
                 "in evaluation it gives other outputs than the operations that were traced of it: its forward pass is "
@@ -202,13 +210,6 @@ class Original:
         with InDouble():
             y = run.run(x)
         return y, {name: _arrays(value) for name, value in run.values.items()}
-
-    def load(self, state: Mapping[str, Array]) -> None:
-        """Set parameters and buffers by the module's own names."""
-        held = {**self.parameters, **dict(self.traced.named_buffers())}
-        with torch.no_grad():
-            for name, array in state.items():
-                held[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))
 
 
 class _Run(fx.Interpreter):

@@ -107,9 +107,8 @@ def adaptive_avg_pool2d(call: Call, chain: Chain) -> None:
         call.refuse("it takes images (N, channels, height, width)")
     plane = call.x.shape[2:]
     size = option(call, 0, "output_size", None)
-    sizes = tuple(
-        p if s is None else s for p, s in zip(plane, size if isinstance(size, tuple) else (size, size), strict=True)
-    )
+    wanted = size if isinstance(size, tuple | list) else (size, size)
+    sizes = tuple(p if s is None else s for p, s in zip(plane, wanted, strict=True))
     if sizes == (1, 1):
         call.add(chain, specs.GlobalAvgPool2d())
     elif sizes != plane:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twofold.arrays import Array, Arrays
 from twofold.exchange import kinds
-from twofold.exchange.files import write_new, write_weights
+from twofold.exchange.files import new_folder, write_new, write_weights
 from twofold.recipe import Recipe
 from twofold.recipe.network import Node, shape_text
 
@@ -67,9 +67,9 @@ def load(path: Path = Path(__file__).with_name("model.safetensors")) -> nn.Seque
 def write_torch(recipe: Recipe, weights: Arrays, folder: Path) -> None:
     """Write a new folder with the state dict and the module file."""
     text = module_text(recipe)
-    folder.mkdir()
-    write_weights(folder / STATE, state_dict(recipe, weights))
-    write_new(folder / MODULE, text)
+    with new_folder(folder) as filling:
+        write_weights(filling / STATE, state_dict(recipe, weights))
+        write_new(filling / MODULE, text)
 
 
 def state_dict(recipe: Recipe, weights: Arrays) -> dict[str, Array]:

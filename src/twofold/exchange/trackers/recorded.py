@@ -16,6 +16,7 @@ from twofold.runs import Run
 
 NOT_SCALARS = ("engine", "step")
 MOST_FIGURE = 64 << 20
+PNG_BEGIN, PNG_END = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def engines_of(run: Run) -> list[str]:
@@ -88,4 +89,15 @@ def figures_in(folder: str | Path | None) -> dict[str, bytes]:
         return {}
     if not Path(folder).is_dir():
         raise UserError(f"`figures` must be a folder as `twofold report RUN --figures FOLDER` writes it; got {folder}")
-    return {file.stem: read_foreign(file, MOST_FIGURE) for file in sorted(Path(folder).glob("*.png"))}
+    return {file.stem: _png(file) for file in sorted(Path(folder).glob("*.png"))}
+
+
+def _png(file: Path) -> bytes:
+    """The bytes of a PNG file, which begins with its signature and its size and ends with its last chunk."""
+    try:
+        content = read_foreign(file, MOST_FIGURE)
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror or error}") from error
+    if not (content.startswith(PNG_BEGIN) and content.endswith(PNG_END)):
+        raise UserError(f"{file} is no whole PNG file; write the figures anew: `twofold report RUN --figures FOLDER`")
+    return content

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from twofold.errors import MissingExtraError
+from twofold.exchange.files import new_folder
 from twofold.exchange.trackers.recorded import engines_of, recipe_text, results_table, scalars, started
 from twofold.runs import Run
 
@@ -25,19 +27,18 @@ def write_tensorboard(run: Run, folder: Path, figures: Mapping[str, bytes]) -> N
     except ImportError:
         raise MissingExtraError("tensorboard", "tensorboard", "Writing for TensorBoard") from None
     began = started(run)
-    for engine in engines_of(run):
-        writer = EventFileWriter(str(folder / engine))
-        for step, name, value in scalars(run, engine):
-            summary = Summary(value=[Summary.Value(tag=name, simple_value=value)])
-            writer.add_event(Event(wall_time=began, step=step, summary=summary))
-        for name, text in ((SETTINGS, recipe_text(run)), (RESULTS, results_table(run, engine))):
-            writer.add_event(Event(wall_time=began, step=0, summary=Summary(value=[_text(name, text)])))
-        writer.close()
-    if figures:
-        writer = EventFileWriter(str(folder / FIGURES))
-        for name, png in figures.items():
-            writer.add_event(Event(wall_time=began, step=0, summary=Summary(value=[_image(name, png)])))
-        writer.close()
+    with new_folder(folder) as filling:
+        for engine in engines_of(run):
+            with closing(EventFileWriter(str(filling / engine))) as writer:
+                for step, name, value in scalars(run, engine):
+                    summary = Summary(value=[Summary.Value(tag=name, simple_value=value)])
+                    writer.add_event(Event(wall_time=began, step=step, summary=summary))
+                for name, text in ((SETTINGS, recipe_text(run)), (RESULTS, results_table(run, engine))):
+                    writer.add_event(Event(wall_time=began, step=0, summary=Summary(value=[_text(name, text)])))
+        if figures:
+            with closing(EventFileWriter(str(filling / FIGURES))) as writer:
+                for name, png in figures.items():
+                    writer.add_event(Event(wall_time=began, step=0, summary=Summary(value=[_image(name, png)])))
 
 
 def _text(name: str, text: str) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twofold.errors import MissingExtraError
+from twofold.exchange.files import new_folder
 from twofold.exchange.trackers.recorded import engines_of, identity, results, scalars, settings
 from twofold.runs import Run
 
@@ -21,26 +23,27 @@ def write_wandb(run: Run, folder: Path, figures: Mapping[str, bytes]) -> None:
             import wandb  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise MissingExtraError("wandb", "wandb", "Writing for Weights & Biases") from None
-        folder.mkdir(parents=True)
-        for engine in engines_of(run):
-            options = wandb.Settings(
-                console="off", disable_git=True, save_code=False, x_disable_meta=True, x_disable_stats=True
-            )
-            wandb_run = wandb.init(
-                mode="offline", dir=str(folder), project=run.recipe.name, name=engine, id=identity(run, engine),
-                config=settings(run) | {"engine": engine}, settings=options, reinit="finish_previous",
-            )  # fmt: skip
-            rows: dict[int, dict[str, float]] = defaultdict(dict)
-            for step, name, value in scalars(run, engine):
-                rows[step][name] = value
-            for step, row in rows.items():
-                wandb_run.log(row, step=step)
-            with tempfile.TemporaryDirectory() as place:
-                for name, png in figures.items():
-                    (Path(place) / f"{name}.png").write_bytes(png)
-                    wandb_run.log({f"figures/{name}": wandb.Image(str(Path(place) / f"{name}.png"))})
-            wandb_run.summary.update({f"results.{name}": value for name, value in results(run, engine).items()})
-            wandb_run.finish()
+        project = re.sub(r"[/\\#?%:]", "-", run.recipe.name)  # signs that the name of a project must not have
+        with new_folder(folder) as filling:
+            for engine in engines_of(run):
+                options = wandb.Settings(
+                    console="off", disable_git=True, save_code=False, x_disable_meta=True, x_disable_stats=True
+                )
+                wandb_run = wandb.init(
+                    mode="offline", dir=str(filling), project=project, name=engine, id=identity(run, engine),
+                    config=settings(run) | {"engine": engine}, settings=options, reinit="finish_previous",
+                )  # fmt: skip
+                rows: dict[int, dict[str, float]] = defaultdict(dict)
+                for step, name, value in scalars(run, engine):
+                    rows[step][name] = value
+                for step, row in rows.items():
+                    wandb_run.log(row, step=step)
+                with tempfile.TemporaryDirectory() as place:
+                    for name, png in figures.items():
+                        (Path(place) / f"{name}.png").write_bytes(png)
+                        wandb_run.log({f"figures/{name}": wandb.Image(str(Path(place) / f"{name}.png"))})
+                wandb_run.summary.update({f"results.{name}": value for name, value in results(run, engine).items()})
+                wandb_run.finish()
 
 
 @contextmanager
