@@ -48,6 +48,7 @@ class Projection(NamedTuple):
         return abs(self.computed - self.measured) / scale
 
 
+@np.errstate(all="ignore")  # overflow shows as a distance
 def check_gradients(engine: Engine, state: State, batch: Batch, seed: int = 0) -> list[Projection]:
     """Each parameter's gradient near `state` against central differences, in float64. The engine is left at `state`.
 
