@@ -164,7 +164,7 @@ OPENS: dict[str, tuple[int, str]] = {
     "exchange/inside.py": (1, "in the process of a user's code, which may read what it likes"),
     "exchange/keras/reading.py": (3, FROM_BYTES),
     "exchange/onnx/reading.py": (2, CHECKED),
-    "exchange/script.py": (3, "what a process of its own gave back, of a stated size"),
+    "exchange/script.py": (1, "what a process of its own printed, of a stated size"),
     "foreign.py": (1, "the door"),
     "handin/archive.py": (5, OURS),
     "handin/code.py": (1, COMES_WITH),
