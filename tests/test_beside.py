@@ -92,9 +92,9 @@ class Holding:
 
 def test_a_nan_in_either_engine_is_no_distance_of_zero() -> None:
     whole, broken = Holding(1.0, 2.0), Holding(1.0, np.nan)
-    assert beside._furthest(cast(Any, whole), cast(Any, whole)) == 0  # pyright: ignore[reportPrivateUsage]
+    assert beside._largest_distance(cast(Any, whole), cast(Any, whole)) == 0  # pyright: ignore[reportPrivateUsage]
     for pair in ((whole, broken), (broken, whole)):
-        assert np.isnan(beside._furthest(*cast(Any, pair)))  # pyright: ignore[reportPrivateUsage]
+        assert np.isnan(beside._largest_distance(*cast(Any, pair)))  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_calm_training_does_not_part() -> None:

@@ -216,8 +216,10 @@ def test_a_folder_of_scripts_is_whole_or_not_there(tmp_path: Path, monkeypatch: 
 
 
 def test_the_next_command_can_be_pasted(command, in_tmp: Path) -> None:
-    done = command("eject", "moons", "--no-samples", "--out", "my scripts")
+    done = command("eject", "moons", "--out", "my scripts")
     assert "next: cd 'my scripts' && python train_numpy.py" in done.out
+    done = command("eject", "moons", "--no-samples", "--out", "without them")
+    assert "next: twofold eject moons --out 'without them-with-samples' --samples" in done.out
 
 
 def test_of_a_recipe_the_start_is_expected(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_a_text_is_parsed_as_toml_in_one_place() -> None:
 # Outputs of text --------------------------------------------------------------------------------------------
 
 PRINTS: dict[str, tuple[int, str]] = {
-    "cli/check.py": (4, "a template of ours, JSON, a grade in a form of its own"),
+    "cli/check.py": (2, "a template of ours, a grade in a form of its own"),
     "cli/main.py": (1, "the version"),
     "cli/output.py": (3, "JSON; complaints, made printable"),
     "interrupts.py": (1, "a text of ours, in a handler of signals"),

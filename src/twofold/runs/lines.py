@@ -25,7 +25,7 @@ class Lines:
         """`length`: bytes of the file that stay, the rest is cut off; 0 for a new file, begun with its `columns`."""
         self.path, self.columns = path, tuple(columns)
         try:
-            start = path.read_bytes()[:length] if length else b""
+            start = _first_bytes(path, length) if length else b""
             self._file = path.open("r+b" if length else "w+b", buffering=0)  # so that nothing waits to be written
             self._sha, self._bytes = hashlib.sha256(start), length
             self._cut_back()
@@ -68,8 +68,12 @@ class Lines:
             self.sync()
 
 
+def _first_bytes(path: Path, length: int) -> bytes:
+    with open_foreign(path) as file:
+        return file.read(length)
+
+
 def begins_with(path: Path, sealed: Seal) -> bool:
     """Whether the file's first bytes are those that were sealed. Raises `OSError` where it cannot be read."""
-    with open_foreign(path) as file:
-        start = file.read(sealed.bytes)
+    start = _first_bytes(path, sealed.bytes)
     return Seal(bytes=len(start), sha256=hashlib.sha256(start).hexdigest()) == sealed

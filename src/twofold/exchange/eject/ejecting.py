@@ -18,6 +18,7 @@ from twofold.exchange.eject.deciding import check_decided, decides
 from twofold.exchange.eject.numpy_script import numpy_scripts
 from twofold.exchange.eject.torch_script import torch_script
 from twofold.exchange.files import check_new, new_folder, write_new
+from twofold.foreign import read_json
 from twofold.plain import Plain
 from twofold.recipe import Recipe, load_recipe
 from twofold.recipe.data import Palindromes, PublishedImages
@@ -94,9 +95,8 @@ def eject(
 def scripts_of(run: Run, folder: Path) -> bool:
     """Whether a folder holds the scripts of this very run: whole, and expecting its weights."""
     try:
-        expected = json.loads((folder / EXPECTED).read_text("utf-8"))
-        return expected["weights_sha256"] == _weights_sha256(run)
-    except (OSError, ValueError, TypeError, KeyError):
+        return read_json(folder / EXPECTED)["weights_sha256"] == _weights_sha256(run)
+    except (OSError, ValueError, TypeError, KeyError, UserError):
         return False
 
 
