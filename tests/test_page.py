@@ -211,7 +211,7 @@ def test_a_run_that_is_finished_is_not_left_by_a_late_click(tmp_path: Path) -> N
         client.do("pause")
         client.until(lambda state: state["job"]["status"] == "interrupted")
         client.do("step")
-        assert client.paused()["job"]["step"] == 1
+        client.until(lambda state: (state["job"]["status"], state["job"].get("step")) == ("paused", 1))
 
 
 def test_the_microscope_waits_for_a_pause(client: Client) -> None:
