@@ -215,6 +215,7 @@ def test_interrupted_and_gone_on_with(tmp_path: Path) -> None:
     assert kills.traces(run) == kills.traces(tmp_path / "plain")
 
 
+@pytest.mark.filterwarnings("ignore:.*was not finished")  # the one that was being written at the death
 def test_a_run_that_is_killed_again_still_says_when_it_went_on(tmp_path: Path) -> None:
     run = killed(tmp_path / "run", 20)
 
