@@ -155,7 +155,7 @@ def test_numbers_are_taken_however_they_lie(name: str, form: str, network: nn.Se
 
 @pytest.mark.parametrize("shape", [(-4,), 4, "4", (4.0,), (True,), (), (10**12,)])
 @pytest.mark.parametrize("form", ["module", "onnx", "keras", "script"])
-def test_a_shape_that_is_none_is_refused(shape: Any, form: str, network: nn.Sequential, tmp_path: Path) -> None:
+def test_a_wrong_shape_is_refused(shape: Any, form: str, network: nn.Sequential, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="`shape` must hold"):
         twofold.adopt(model_in(form, network, tmp_path), shape=shape)
 

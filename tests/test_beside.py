@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_the_short_lockstep_agrees(name: str, overrides: dict[str, object]) -> N
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_one_bit_is_one_bit(order: Any) -> None:
+def test_one_bit_is_one_bit(order: Literal["C", "F"]) -> None:
     """In Fortran order are orthogonal weights with fewer rows than columns."""
     recipe, dataset = prepare(load_recipe("moons"), watching(None))
     state = initial_state(recipe.model, dataset.train)

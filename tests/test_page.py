@@ -276,7 +276,7 @@ def test_what_has_a_default_that_is_made_is_not_required() -> None:
 
 
 @pytest.mark.parametrize("layers", ['["a"]', "[1, 2]", '"x"', "[]", "[{ kind = 3 }]"])
-def test_data_are_taken_with_a_network_of_their_own_where_the_layers_are_none(layers: str) -> None:
+def test_data_bring_a_network_where_the_recipe_has_no_usable_layers(layers: str) -> None:
     text = taken(f"layers = {layers}\n", {"source": "table", "path": "t.csv", "label": "y"}, 3)
     assert loads(text).layers[-1].model_dump()["units"] == 3
 

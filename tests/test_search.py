@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import twofold
+from kills import half_written
 from twofold.errors import MissingExtraError, StudyError
 from twofold.report import write_study_report
 from twofold.runs.history import HistoryRow
@@ -358,13 +359,9 @@ def test_blocks_stand_in_the_network_as_often_as_their_count_says(tmp_path: Path
 def test_a_search_that_was_killed_before_its_file_was_written_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, *pieces: bytes) -> None:
-        (path.parent / f".{path.name}.7.tmp").write_bytes(b"half")
-        raise KeyboardInterrupt
-
     text = SEARCH.replace("trials = 8", "trials = 1")
     with monkeypatch.context() as patch:
-        patch.setattr("twofold.study.search.folder.write_whole", full)
+        patch.setattr("twofold.study.search.folder.write_whole", half_written)
         with pytest.raises(KeyboardInterrupt):
             search(tmp_path / "s", text)
     result = search(tmp_path / "s", text)

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 import trainers
 import twofold
+from kills import half_written
 from trainers import accuracy
 from twofold.errors import StudyError
 from twofold.recipe import load_recipe
@@ -593,12 +594,8 @@ def test_what_a_killed_process_left_is_tidied_and_a_file_of_ones_own_is_not(tmp_
 def test_a_study_that_was_killed_before_its_file_was_written_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, *pieces: bytes) -> None:
-        (path.parent / f".{path.name}.7.tmp").write_bytes(b"half")
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr("twofold.study.folder.write_whole", full)
+        patch.setattr("twofold.study.folder.write_whole", half_written)
         with pytest.raises(KeyboardInterrupt):
             study(tmp_path / "s")
     assert len(study(tmp_path / "s").table) == 6

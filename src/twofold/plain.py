@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsIndex, TypeAlias, cast
 
 Plain: TypeAlias = "bool | int | float | str | Sequence[Plain] | Mapping[str, Plain] | None"
@@ -37,6 +37,14 @@ def whole(number: object) -> int | None:
         return int(operator.index(cast(SupportsIndex, number)))
     except TypeError:
         return None
+
+
+def sizes(shape: object) -> tuple[int, ...]:
+    """The sizes of a shape that a user gave, with 0 in place of anything but a whole number."""
+    try:
+        return tuple(whole(size) or 0 for size in cast(Iterable[object], shape))
+    except TypeError:
+        return (0,)
 
 
 def native(value: Parsed) -> Parsed:

@@ -129,7 +129,7 @@ def _from_frame(data: DataSpec, frame: Samples, features: tuple[str, ...]) -> Gi
     label = getattr(data, "label", None)
     expected = [str(value) for value in frame[label]] if label in names else [None] * len(x)
     index = frame.index if hasattr(frame, "iloc") else range(len(x))  # a frame of polars has none
-    return samples._replace(names=[f"row {label}" for label in index], expected=expected)
+    return samples._replace(names=[f"row {row}" for row in index], expected=expected)
 
 
 def read_labelled(data: DataSpec, path: str | Path, classes: Sequence[str], features: Sequence[str] = ()) -> Given:

@@ -59,8 +59,8 @@ def _one_thread(libraries: set[str]) -> Iterator[None]:
 
 @final
 class Shared:
-    """A setting of the whole process: of calls that overlap in several threads the first makes it, and the last takes
-    it back. Each by itself would restore what another had set."""
+    """A setting of the whole process, made by the first of overlapping calls in several threads and taken back by the
+    last. If each call restored what it had found, it could restore what another had set."""
 
     def __init__(self, setting: Callable[[], AbstractContextManager[object]]) -> None:
         self._setting, self._held, self._users = setting, ExitStack(), 0
@@ -91,7 +91,7 @@ def threaded_libraries() -> ThreadpoolController:
 
 @cache
 def _libraries(loaded: tuple[bool, ...]) -> ThreadpoolController:
-    """They are looked for once, which takes milliseconds, and again when others are `loaded`."""
+    """Looks for the libraries once, which takes milliseconds, and again when others are `loaded`."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -110,8 +110,8 @@ def _limited_blas() -> Iterator[None]:
 
 
 def _let_any_thread_set_it() -> None:
-    """Newer versions of threadpoolctl let the thread alone that was first to set a limit change it, and are silent
-    where another does, as the last of several calls is."""
+    """Newer versions of threadpoolctl silently ignore a limit that is changed by another thread than the one that first
+    set it. Here the last of several overlapping calls changes it, in whichever thread that is."""
     import threadpoolctl
 
     clear = getattr(getattr(threadpoolctl, "OpenBLASController", None), "clear_controlling_thread", None)

@@ -12,13 +12,13 @@ import numpy as np
 from twofold.arrays import Array, Arrays
 from twofold.data.drawn import random_inputs
 from twofold.engine import Scaling
+from twofold.engines import ENGINES
 from twofold.errors import RunFolderError, UserError
 from twofold.exchange.files import check_new, check_suffix
 from twofold.exchange.trackers.recorded import figures_in
 from twofold.inference.predicting import scaling_of, trained
 from twofold.inference.weights import npz_names
 from twofold.recipe import Recipe, load_recipe
-from twofold.recipe.base import ENGINES
 from twofold.runs import Run, open_run
 from twofold.runs.npz import write_npz
 from twofold.setup.building import build_engine, initial_state, state_of

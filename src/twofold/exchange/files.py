@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import numpy as np
 from twofold.arrays import Arrays
 from twofold.errors import UserError
 from twofold.runs import write_whole
+from twofold.runs.whole import temporary
 
 
 def write_new(path: str | Path, content: str | bytes) -> Path:
@@ -25,12 +25,12 @@ def write_new(path: str | Path, content: str | bytes) -> Path:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the name `path` when it is whole; nothing stays of one that is not.
+    """A folder to fill, which takes the name `path` once it is whole; if filling it fails, nothing stays.
 
     Raises `UserError` where the name is taken.
     """
     check_new(path)
-    filling = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    filling = temporary(path)
     shutil.rmtree(filling, ignore_errors=True)
     filling.mkdir()
     try:

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from twofold.errors import Fault, UserError, did_you_mean
 from twofold.foreign import MOST_RECIPE, read_foreign
 from twofold.recipe.places import places
-from twofold.recipe.toml import TomlError, marked, parse_toml
+from twofold.recipe.toml import TomlError, line_at, marked, parse_toml
 
 TEXTS = ("introduction", "structure", "procedure", "results", "analysis", "conclusion")
 """The sections of a part, in the assignment's order; each may have a text of the student's own."""
@@ -187,7 +187,7 @@ def _fault(path: tuple[int | str, ...], rule: str, text: str, label: str) -> Fau
         path = path[:-1]
     if not path:
         return Fault(label, rule)
-    line = text.split("\n")[known[path].line - 1].rstrip("\r")  # `splitlines` would also split at U+2028
+    line = line_at(text, known[path].line)
     return Fault(f"{label}:{known[path].line}", rule, "", marked(line, known[path].column) if line.strip() else "")
 
 

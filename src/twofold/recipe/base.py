@@ -25,8 +25,8 @@ from twofold.errors import RecipeError
 from twofold.plain import native
 
 Fields: TypeAlias = Mapping[str, Any]
-"""The fields of a part by name. Rules between them count on the right types; one that fails on a wrong value is told
-once that value is mended."""
+"""The fields of a part by name. Rules between fields rely on the right types: a rule that fails on a wrong value is
+left out until that value is mended."""
 Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, without the batch. `None`: known only once the data are read."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, cast
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
 from twofold.errors import Fault, RecipeError, UserError
-from twofold.plain import Parsed, native
+from twofold.plain import native, sizes
 from twofold.recipe.base import Part
 from twofold.recipe.faults import explain
 from twofold.recipe.layer import LayerSpec
@@ -42,13 +41,10 @@ def stacked(layers: Iterable[LayerSpec | Mapping[str, object]], shape: Sequence[
 
 def plain_shape(shape: object) -> tuple[int, ...]:
     """The shape of a sample, without the batch, as plain numbers. Raises `UserError` for anything else."""
-    try:
-        sizes = [0 if isinstance(size, bool) else operator.index(size) for size in cast(Iterable[Parsed], shape)]
-    except TypeError:
-        sizes = [0]
-    if not sizes or min(sizes) < 1:
+    plain = sizes(shape)
+    if min(plain, default=0) < 1:
         raise UserError(f"`shape` must hold whole numbers of at least 1, those of one sample; got {shape!r}")
-    return tuple(sizes)
+    return plain
 
 
 def _table(layer: LayerSpec | Mapping[str, object]) -> Mapping[str, object]:

@@ -170,7 +170,7 @@ def _taken_apart(content: bytes) -> _Member:
     try:
         dtype = np.dtype(header["type"])
         shape = tuple(int(size) for size in header["shape"].split(",") if size.strip())
-    except Exception:  # NumPy reads a list of types as Python, and raises whatever that stumbles over
+    except Exception:  # NumPy evaluates a list of types as Python source, which may raise anything
         raise ValueError("its header gives a type or a shape that no array has") from None
     return _Member(shape, header["columns"] == "True", dtype, content[end:])
 

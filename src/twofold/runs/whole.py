@@ -34,29 +34,34 @@ TEMPORARY = ".*.tmp"
 """The names of files that are being written."""
 
 
+def temporary(path: Path) -> Path:
+    """The name beside `path` under which this process writes what will take its name."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 def write_whole(path: Path, *pieces: Buffer) -> Seal:
     """Replace a file in one move: a reader sees the old bytes or the new ones, after a power cut too.
 
     The bytes go to a file beside it, which is brought to the disk, read back, and only then takes the name. Returns its
     seal. Raises `RunFolderError` where that fails; the old file is then what it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    written_to = temporary(path)
     sha, size = hashlib.sha256(), sum(memoryview(piece).nbytes for piece in pieces)
     try:
-        with temporary.open("wb") as file:
+        with written_to.open("wb") as file:
             for piece in pieces:
                 file.write(piece)
                 sha.update(piece)
             file.flush()
             os.fsync(file.fileno())
         written = Seal(bytes=size, sha256=sha.hexdigest())
-        if seal(temporary) != written:
+        if seal(written_to) != written:
             raise OSError(errno.EIO, "what was read back is not what was written")
-        temporary.replace(path)
+        written_to.replace(path)
         sync_folder(path.parent)
     except BaseException as error:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            written_to.unlink(missing_ok=True)
         if not isinstance(error, OSError):
             raise
         raise RunFolderError(f"cannot write {path} ({size} bytes): {error.strerror}") from error
@@ -70,15 +75,15 @@ def write_burst(files: Iterable[tuple[Path, bytes]]) -> None:
     what can be made again, and is checked when it is read. Raises `RunFolderError` as `write_whole`.
     """
     for path, data in files:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        written_to = temporary(path)
         try:
-            with open(temporary, "wb", buffering=0) as file:
+            with open(written_to, "wb", buffering=0) as file:
                 if file.write(data) != len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            temporary.replace(path)
+            written_to.replace(path)
         except BaseException as error:
             with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                written_to.unlink(missing_ok=True)
             if not isinstance(error, OSError):
                 raise
             raise RunFolderError(f"cannot write {path} ({len(data)} bytes): {error.strerror}") from error

@@ -6,7 +6,6 @@ either place.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from twofold.foreign import read_foreign
-from twofold.plain import Parsed
+from twofold.plain import Parsed, finite
 from twofold.runs import now, sync_folder, write_burst, write_whole
 from twofold.runs.history import HistoryRow
 from twofold.study.grid import Planned
@@ -108,7 +107,7 @@ def _plain(value: Parsed) -> Parsed:
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return finite(value) if isinstance(value, float) else value
 
 
 def write_points(folder: Path, points: Sequence[Kept]) -> None:

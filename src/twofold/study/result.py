@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twofold.errors import StudyError
+from twofold.plain import without_nan
 from twofold.runs import scores_beside
 from twofold.study.folder import REPORT, RESULTS, read_points, read_study
 from twofold.study.kept import Kept, point_file, read_point
@@ -110,7 +111,7 @@ class StudyResult:
             "points": self.total,
             "finished": len(self.points) - self.failed,
             "failed": self.failed,
-            "results": [{key: _finite(value) for key, value in row.items()} for row in self.summary.to_dict("records")],
+            "results": without_nan(self.summary.to_dict("records")),
             "table": str(self.path / RESULTS),
             "report": str(self.report),
         }
@@ -159,7 +160,3 @@ def metric_name(metric: str) -> str:
 def best_words(metric: str, best: float | None) -> str:
     """`best test accuracy 0.9850`, or nothing."""
     return "" if best is None else f"best {metric_name(metric)} {best:.4f}"
-
-
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 
 from twofold.arrays import Array, Arrays
 from twofold.data import Dataset
-from twofold.plain import Parsed
+from twofold.plain import Parsed, finite
 from twofold.recipe import Model, Recipe
 from twofold.recipe.text import CharacterText
 from twofold.runs import METRICS, SAMPLE, TABLE, Run
@@ -93,7 +92,4 @@ def _answers(model: Model, task: str, engine: str, evidence: Arrays) -> Array | 
 
 def plain(metrics: Mapping[str, Measured]) -> dict[str, dict[str, Parsed]]:
     """Metrics as plain values for JSON; what is not finite is `None`."""
-    return {
-        name: {key: value if math.isfinite(value) else None for key, value in metric._asdict().items()}
-        for name, metric in metrics.items()
-    }
+    return {name: {key: finite(value) for key, value in metric._asdict().items()} for name, metric in metrics.items()}

@@ -14,7 +14,7 @@ import numpy as np
 from twofold.arrays import Array, Arrays, all_finite
 from twofold.data import Batches, Dataset, Split, Views
 from twofold.engine import Batch, Engine, Step, answered
-from twofold.plain import Parsed
+from twofold.plain import Parsed, finite
 from twofold.recipe.task import Task
 from twofold.runs.history import HistoryRow
 from twofold.setup.events import Evaluated, Progressed
@@ -42,7 +42,7 @@ class Score(NamedTuple):
     def to_json(self) -> dict[str, float | None]:
         """The loss, and accuracy or R² where there is one, by name; what is not finite is `None`."""
         scores = {name: value for name, value in self._asdict().items() if value is not None}
-        return {name: value if math.isfinite(value) else None for name, value in scores.items()}
+        return {name: finite(value) for name, value in scores.items()}
 
 
 LossFunction = Callable[[Array, Array], tuple[float, Array]]

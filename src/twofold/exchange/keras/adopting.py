@@ -73,7 +73,7 @@ def converted(file: KerasFile, witness: Witness, x: Array, converters: Mapping[s
             converters[layer.kind](call)
         except (KeyError, ValueError, TypeError) as error:  # settings that are missing or of another kind
             raise AdoptError(
-                f"its settings are none that it can have: {error!r:.200}", layer=layer.name, operator=layer.kind
+                f"its settings are not those of such a layer: {error!r:.200}", layer=layer.name, operator=layer.kind
             ) from error
         before = y
     return reading

@@ -64,7 +64,7 @@ def converted(graph: Graph, converters: Mapping[Key, Converter] = CONVERTERS, *,
         try:
             name = convert(call, chain) or node.output[0]
         except (KeyError, ValueError, TypeError) as error:  # attributes that are missing or of another kind
-            reason = f"its attributes are none that a layer has: {error!r:.200}"
+            reason = f"its attributes are not those of a layer: {error!r:.200}"
             raise AdoptError(reason, layer=call.label, operator=call.operator) from error
     _check_end(graph, chain, ours)
     return chain

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from twofold.plain import Plain
+from twofold.plain import Plain, finite
 from twofold.proof.check.compared import Gap
 from twofold.proof.mistakes.base import Settings
 
@@ -156,8 +156,7 @@ class CheckReport:
 def _gap_json(gap: Gap) -> dict[str, Plain]:
     values = asdict(gap)
     for name in ("size", "yours", "right", "control", "tolerance"):
-        value = values[name]
-        values[name] = value if value is not None and math.isfinite(value) else None
+        values[name] = finite(values[name])
     return {**values, "index": None if gap.index is None else list(gap.index), "ok": gap.ok}
 
 

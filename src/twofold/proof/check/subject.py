@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import index
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from twofold.arrays import Array, gap
 from twofold.errors import UserError, did_you_mean
+from twofold.plain import sizes
 from twofold.proof.check import inputs
 from twofold.proof.check.compared import TOLERANCE
 from twofold.proof.mistakes import Making, Mistake, Scene, Tensors, computation, gradient_name, mistakes_of
@@ -143,14 +143,11 @@ def subjects(
 
 def _sizes(shape: Sequence[int]) -> tuple[int, ...]:
     """The shape of one sample. Raises `UserError` for anything but whole numbers from 1."""
-    try:
-        sizes = tuple(index(size) for size in shape)
-    except TypeError:
-        sizes = (0,)
-    if any(size < 1 for size in sizes):
+    plain = sizes(shape)
+    if min(plain, default=1) < 1:
         rule = "`shape` must hold whole numbers from 1, the sizes of one sample: (5,), or (3, 8, 8)"
         raise UserError(f"{rule}; got {shape!r}")
-    return sizes
+    return plain
 
 
 def _largest_norm(kind: str, asked: Settings) -> float:
